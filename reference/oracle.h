@@ -10,32 +10,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "reference/attention_tensors.h"
 #include "spec/vocabulary/arithmetic.h"
 #include "spec/vocabulary/problem.h"
 #include "spec/vocabulary/status.h"
-#include "spec/vocabulary/tensor_view.h"
 
 namespace attest {
-
-// The tensors of one call, in host memory, shapes as in attest_forward_args_t. Absent ones have no
-// data.
-struct AttentionTensors {
-  TensorView query;
-  TensorView key;
-  TensorView value;
-  TensorView key_cache;
-  TensorView value_cache;
-  TensorView query_start_loc;
-  TensorView seq_lens;
-  TensorView block_table;
-  TensorView sinks;
-};
-
-struct QueryRow {
-  int request = 0;
-  std::int64_t row = 0;  // within the request
-  bool operator==(const QueryRow&) const = default;
-};
 
 // Every row of every request, requests in order.
 std::vector<QueryRow> AllRows(const Problem& problem);
@@ -59,9 +39,13 @@ struct OracleOptions {
   int threads = 1;
 };
 
-// Expectation and bound for `rows`. Only what the spec calls visible is ever read from K and V: a
-// NaN in an invisible slot cannot reach the result. Bad input: a tensor is missing, or its shape or
-// dtype contradicts `problem`; a block_table entry of a live page is out of range.
+// Expectation and bound for `rows`. Only what the spec calls visible influences a row: a NaN in an
+// invisible slot cannot reach it. A NaN or infinity that a row does see has the effect that IEEE
+// arithmetic gives it, and the bound of an element that is not finite is 0. Bad input: the problem
+// contradicts itself or asks for what the reference does not compute (softcap, biases, prefix
+// ranges, tree and custom masks, local blocks, caches below 16 bit, x-split keys); a tensor is
+// missing, or its shape, dtype or lengths contradict `problem`; a block_table entry of a live page
+// is out of range; a row is none of the problem's.
 Result<Expected> ComputeExpected(const Problem& problem, const AttentionTensors& tensors,
                                  const std::vector<QueryRow>& rows, const Arithmetic& arithmetic,
                                  const OracleOptions& options);

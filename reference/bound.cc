@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reference/bound.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "spec/vocabulary/dtype.h"
+
+namespace attest {
+namespace {
+
+constexpr double kU = 0x1p-24;  // unit roundoff of float32, in which every class accumulates
+
+// Beyond this a weight is known to a factor of e^100 and only the range of the values bounds an
+// output. It also keeps e^Theta and its square inside double.
+constexpr double kThetaLimit = 100.0;
+
+// The bound is computed in double from sums in double. Each of its roundings has a counterpart in
+// float32 that the bound covers, 2^29 times as large; 2^-20 of the bound covers them with room.
+constexpr double kOwnRounding = 1.0 + 0x1p-20;
+
+// Keeps quotients finite where a class loses all weight.
+constexpr double kLeast = 0x1p-1000;
+
+using Line = Eigen::Map<const Eigen::Array<double, 1, Eigen::Dynamic>>;
+using Terms = Eigen::Array<double, 1, Eigen::Dynamic>;
+
+}  // namespace
+
+BoundRules MakeBoundRules(const Problem& problem, const Arithmetic& arithmetic) {
+  BoundRules rules;
+  const double d = problem.head_dim_qk;
+  const double accumulated = std::min(arithmetic.accumulate_qk * d * kU, 0.999);
+  const double u_q = arithmetic.round_q;
+  const double u_k = arithmetic.round_k;
+  rules.score = accumulated / (1.0 - accumulated) + u_q + u_k + u_q * u_k;
+  rules.u_s = arithmetic.round_score;
+  rules.u_v = arithmetic.round_v;
+  rules.u_part = arithmetic.round_partial;
+  rules.eps_exp = arithmetic.exp_error;
+  rules.eps_alpha = arithmetic.name == "strict" ? 0x1p-22 : 0x1p-21;
+  rules.flushes = arithmetic.name == "lenient";
+  rules.c_pv = arithmetic.accumulate_pv;
+  rules.c_l = arithmetic.accumulate_l;
+  rules.tile_min = arithmetic.tile_min;
+  const FloatFormat stored = FormatOf(problem.query_dtype).value();
+  const double half_subnormal = std::ldexp(1.0, stored.min_exponent - stored.mantissa_bits - 1) *
+                                std::max(arithmetic.round_p, 1.0);
+  if (SizeOf(problem.query_dtype) == 2) {
+    rules.u_p = arithmetic.round_p * stored.unit_roundoff;
+    rules.tiny = half_subnormal;
+    rules.p_normal = std::ldexp(1.0, stored.min_exponent);
+    rules.flat_exact = arithmetic.round_p <= 1.0;
+  }
+  if (rules.u_part > 0.0) {
+    rules.part_floor = rules.flushes ? std::ldexp(1.0, stored.min_exponent) : half_subnormal;
+  }
+  const FloatFormat output = FormatOf(problem.output_dtype).value();
+  rules.round_output = arithmetic.round_output;
+  rules.out_mantissa_bits = output.mantissa_bits;
+  rules.out_min_exponent = output.min_exponent;
+  return rules;
+}
+
+double OutputRounding(const BoundRules& rules, double size, double error) {
+  const double smallest = std::ldexp(1.0, rules.out_min_exponent);
+  const double largest = size + error;
+  const int exponent = largest < smallest ? rules.out_min_exponent : std::ilogb(largest);
+  const double rounding =
+      rules.round_output * std::ldexp(1.0, exponent - rules.out_mantissa_bits - 1);
+  // What may be subnormal may become 0.
+  return rules.flushes && size - error < smallest ? std::max(rounding, smallest) : rounding;
+}
+
+BlockBound::BlockBound(const BoundRules& rules, const ScoreBlock& block, Eigen::Index head_dim_v)
+    : rules_(rules), block_(block), sums_(block.visible.size()) {
+  const auto lines = static_cast<Eigen::Index>(sums_.size());
+  sum_squares_.setZero(lines, head_dim_v);
+  sum_grown_.setZero(lines, head_dim_v);
+  sum_extra_.setZero(lines, head_dim_v);
+  v_min_.setConstant(head_dim_v, std::numeric_limits<double>::infinity());
+  v_max_.setConstant(head_dim_v, -std::numeric_limits<double>::infinity());
+  for (Eigen::Index line = 0; line < lines; ++line) {
+    LineSums& sums = sums_[static_cast<std::size_t>(line)];
+    const double n = CountOf(line);
+    const double m = std::abs(block.max[line]);
+    const double rescales = std::ceil(n / rules.tile_min);
+    const double split =
+        2.0 * (4.0 * kU * (m + std::log(std::max(n, 1.0)) + 1.0) + rules.eps_alpha + rules.eps_exp);
+    sums.spread = split + rescales * (rules.eps_alpha + 2.0 * kU);
+    if (n > 0.0) {
+      const KeyRange seen = block.visible[static_cast<std::size_t>(line)];
+      const auto scores =
+          block.score.row(line).segment(seen.first - block.hull.first, seen.last - seen.first);
+      sums.flat = scores.minCoeff() == block.max[line];
+    }
+    sums.base_up = sums.flat && rules.flat_exact ? 0.0 : rules.u_p;
+  }
+}
+
+double BlockBound::CountOf(Eigen::Index line) const {
+  const KeyRange seen = block_.visible[static_cast<std::size_t>(line)];
+  return static_cast<double>(seen.last - seen.first);
+}
+
+double BlockBound::Growth(double c, double n) const {
+  const double x = std::min(c * n * kU, 0.999);
+  return x / (1.0 - x) + (2.0 * std::ceil(n / rules_.tile_min) + 8.0) * kU;
+}
+
+void BlockBound::AddLine(Eigen::Index line, KeyRange tile, const double* weights) {
+  LineSums& sums = sums_[static_cast<std::size_t>(line)];
+  const KeyRange seen = Intersect(block_.visible[static_cast<std::size_t>(line)], tile);
+  const Eigen::Index count = seen.last - seen.first;
+  const Eigen::Index offset = seen.first - tile.first;
+  const Eigen::Index column = seen.first - block_.hull.first;
+  auto grown = grown_.row(line).array();
+  auto extra = extra_.row(line).array();
+  grown.setZero();
+  extra.setZero();
+  const double m = block_.max[line];
+  if (count == 0 || std::isnan(m)) return;
+
+  const Line p(weights + offset, count);
+  // A score of -inf has weight 0 and no error; any finite stand-in keeps its terms finite.
+  const Terms s = Line(&block_.score(line, column), count).max(m - 1e9);
+  const Line magnitude(&block_.magnitude(line, column), count);
+  // dz_j + coh_j, then Theta_j.
+  const Terms own = rules_.score * magnitude + (3.0 * kU + rules_.u_s) * s.abs() +
+                    kU * (4.0 * s.abs().max(std::abs(m)) + 9.0 * (m - s)) + rules_.eps_exp;
+  const Terms theta = own + sums.spread;
+  const Terms e = theta.min(kThetaLimit).exp();
+  const Terms pe = p * e;
+
+  Terms up = Terms::Zero(count);
+  if (rules_.u_p > 0.0) {
+    // The stored weight may be e^-Theta of p_j, so its relative rounding may be that much larger.
+    up = (rules_.tiny * e / p.max(kLeast)).min(1.0).max(rules_.u_p);
+    if (sums.flat && rules_.flat_exact) up = up.min(2.0 * own);
+    if (rules_.flushes) up = (p < rules_.p_normal * e).select(1.0, up);
+  }
+  up = (p < 0x1p-124).select(up + 1.0, up);  // an exponential clamped or flushed near 2^-126
+
+  const Terms x = e - 1.0;
+  const Terms eup = e * up;
+  sums.theta_max = std::max(sums.theta_max, theta.maxCoeff());
+  sums.up_max = std::max(sums.up_max, up.maxCoeff());
+  sums.x2 += (p * x.square()).sum();
+  sums.w2 += (p * (x + eup).square()).sum();
+  sums.eup += (p * eup).sum();
+  sums.whole += (pe * (1.0 + up)).sum();
+  sums.low += (p / e * (1.0 - up.min(1.0))).sum();
+  grown.segment(offset, count) = pe;
+  if (sums.up_max > sums.base_up) {
+    extra.segment(offset, count) = pe * (up - sums.base_up);
+    any_extra_ = true;
+  }
+}
+
+void BlockBound::AddTile(KeyRange tile, const Eigen::Ref<const RowMajorMatrix>& weights,
+                         const Eigen::Ref<const RowMajorMatrix>& values) {
+  grown_.resize(weights.rows(), weights.cols());
+  extra_.resize(weights.rows(), weights.cols());
+  any_extra_ = false;
+  for (Eigen::Index line = 0; line < weights.rows(); ++line) {
+    AddLine(line, tile, weights.data() + line * weights.outerStride());
+  }
+  absolute_ = values.cwiseAbs();
+  squares_ = values.cwiseAbs2();
+  sum_squares_.noalias() += weights * squares_;
+  sum_grown_.noalias() += grown_ * absolute_;
+  if (any_extra_) sum_extra_.noalias() += extra_ * absolute_;
+  v_min_ = v_min_.cwiseMin(values.colwise().minCoeff());
+  v_max_ = v_max_.cwiseMax(values.colwise().maxCoeff());
+}
+
+BlockBound::LineFacts BlockBound::FactsOf(Eigen::Index line, double weight_sum) const {
+  const LineSums& sums = sums_[static_cast<std::size_t>(line)];
+  LineFacts facts;
+  facts.n = CountOf(line);
+  facts.m = std::abs(block_.max[line]);
+  facts.sink = !block_.sink.empty();
+  double sink_error = rules_.eps_exp + sums.spread;
+  if (facts.sink) {
+    const double sigma = block_.sink[static_cast<std::size_t>(line)];
+    facts.pi_s = std::exp(sigma - block_.max[line]) / weight_sum;
+    if (facts.pi_s > 0.0) sink_error += 8.0 * kU * (std::abs(sigma) + facts.m);
+  }
+  facts.theta_s = std::min(sink_error, kThetaLimit);
+  facts.theta_max = std::max(sums.theta_max, sink_error);
+  facts.g_pv = Growth(rules_.c_pv, facts.n);
+  facts.g_l = Growth(rules_.c_l, facts.n);
+  facts.kept = std::max(1.0 - facts.g_l, 0x1p-10);
+  facts.whole = sums.whole / weight_sum;
+  facts.low = sums.low / weight_sum + facts.pi_s * std::exp(-facts.theta_s);
+  return facts;
+}
+
+double BlockBound::LseBound(const LineFacts& facts, double lse) const {
+  const double high = facts.whole + facts.pi_s * std::exp(facts.theta_s);
+  double shift = std::max(std::log(high), -std::log(std::max(facts.low, kLeast)));
+  if (facts.theta_max > kThetaLimit) shift = std::max(shift, facts.theta_max + 1.0);
+  return shift + facts.g_l / facts.kept + 2.0 * rules_.eps_alpha +
+         6.0 * kU * (facts.m + std::abs(lse));
+}
+
+Eigen::ArrayXd BlockBound::ErrorOf(Eigen::Index line, const LineFacts& facts,
+                                   const Eigen::Ref<const Eigen::RowVectorXd>& out,
+                                   double weight_sum) const {
+  const LineSums& sums = sums_[static_cast<std::size_t>(line)];
+  const Terms o = out.array();
+  const Terms size = o.abs();
+  const Terms mean_square = sum_squares_.row(line).array() / weight_sum;
+  const Terms deviation = ((mean_square - o.square()).max(0.0) + 0x1p-40 * mean_square).sqrt();
+  const Terms grown = sum_grown_.row(line).array() / weight_sum;
+  const Terms rounded = sums.base_up * grown + sum_extra_.row(line).array() / weight_sum;  // P
+  const Terms scored = std::sqrt(sums.x2 / weight_sum) * deviation;                        // C
+  const Terms centred =  // C + Q, by either inequality
+      (scored + rounded + size * (sums.eup / weight_sum))
+          .min(std::sqrt(sums.w2 / weight_sum) * deviation);
+  const Terms a = grown + rounded;
+  const double den = std::max(facts.low * facts.kept, kLeast);  // D
+  Terms error =
+      ((scored + rounded).max(centred) + (rules_.u_v + facts.g_pv + rules_.u_v * facts.g_pv) * a +
+       facts.g_l * facts.whole * size + std::expm1(facts.theta_s) * facts.pi_s * size) /
+      den;
+
+  // The range of the values, over all keys that the block of lines sees: never less than the row's.
+  const Terms largest = v_min_.array().abs().max(v_max_.array().abs());
+  const double r = (1.0 + sums.up_max) * (1.0 + rules_.u_v) * (1.0 + facts.g_pv) / facts.kept - 1.0;
+  const Terms cap =
+      (v_max_.array() - o).max(o - v_min_.array()) + (facts.sink ? 1.0 : 0.0) * size + r * largest;
+  error = facts.theta_max > kThetaLimit ? cap : Terms(error.min(cap));
+  const Terms parts = (a / den).min((1.0 + r) * largest);  // mean size of what splits store
+  return error + 3.0 * kU * (size + error) + rules_.u_part * (parts + error) + rules_.part_floor +
+         facts.n * 0x1p-126 * (1.0 + largest);
+}
+
+void BlockBound::Finish(Eigen::Index line, const Eigen::Ref<const Eigen::RowVectorXd>& out,
+                        double weight_sum, double lse, Eigen::Ref<Eigen::RowVectorXd> out_bound,
+                        double* lse_bound) const {
+  out_bound.setZero();
+  *lse_bound = 0.0;
+  if (!std::isfinite(block_.max[line])) return;
+  const LineFacts facts = FactsOf(line, weight_sum);
+  if (std::isfinite(lse)) *lse_bound = LseBound(facts, lse) * kOwnRounding;
+  if (facts.n == 0.0) return;
+  const Eigen::ArrayXd error = ErrorOf(line, facts, out, weight_sum);
+  for (Eigen::Index c = 0; c < out.size(); ++c) {
+    if (!std::isfinite(out[c])) continue;
+    const double stored = OutputRounding(rules_, std::abs(out[c]), error[c]);
+    out_bound[c] = (error[c] + stored) * kOwnRounding;
+  }
+}
+
+}  // namespace attest

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reference/float_formats.h"
+
+#include <bit>
+#include <cstring>
+#include <limits>
+
+namespace attest {
+namespace {
+
+// A format with one sign bit, an exponent field biased so that field 1 means 2^min_exponent, and
+// `mantissa_bits` stored bits. The largest exponent field means infinity and NaN.
+struct Layout {
+  int mantissa_bits;
+  int exponent_bits;
+  int min_exponent;
+
+  constexpr std::uint32_t infinity() const { return ((1U << exponent_bits) - 1U) << mantissa_bits; }
+  constexpr std::uint32_t sign() const { return 1U << (mantissa_bits + exponent_bits); }
+};
+
+constexpr Layout kBinary32 = {23, 8, -126};
+constexpr Layout kBinary16 = {10, 5, -14};
+constexpr Layout kBrain16 = {7, 8, -126};
+
+constexpr int kDoubleMantissaBits = 52;
+constexpr int kDoubleBias = 1023;
+constexpr std::uint64_t kDoubleExponentMask = 0x7FF;
+constexpr std::uint64_t kDoubleHidden = std::uint64_t{1} << kDoubleMantissaBits;
+
+template <Layout kLayout>
+double Decode(std::uint32_t bits) {
+  const std::uint64_t sign = (bits & kLayout.sign()) != 0 ? std::uint64_t{1} << 63 : 0;
+  const std::uint32_t exponent = (bits & kLayout.infinity()) >> kLayout.mantissa_bits;
+  const std::uint64_t mantissa = bits & ((1U << kLayout.mantissa_bits) - 1U);
+  constexpr int kShift = kDoubleMantissaBits - kLayout.mantissa_bits;
+  if (exponent == kLayout.infinity() >> kLayout.mantissa_bits) {
+    return std::bit_cast<double>(sign | (kDoubleExponentMask << kDoubleMantissaBits) |
+                                 (mantissa << kShift));
+  }
+  if (exponent != 0) {
+    const std::uint64_t field =
+        exponent + static_cast<std::uint64_t>(kDoubleBias - 1 + kLayout.min_exponent);
+    return std::bit_cast<double>(sign | (field << kDoubleMantissaBits) | (mantissa << kShift));
+  }
+  if (mantissa == 0) return std::bit_cast<double>(sign);
+  const int leading = std::bit_width(mantissa) - 1;  // a subnormal here is normal in double
+  const auto field = static_cast<std::uint64_t>(kDoubleBias + kLayout.min_exponent -
+                                                kLayout.mantissa_bits + leading);
+  const std::uint64_t fraction = (mantissa << (kDoubleMantissaBits - leading)) & ~kDoubleHidden;
+  return std::bit_cast<double>(sign | (field << kDoubleMantissaBits) | fraction);
+}
+
+// value / 2^shift, to nearest, ties to even; 1 <= shift <= 63.
+std::uint64_t ShiftToNearestEven(std::uint64_t value, int shift) {
+  const std::uint64_t quotient = value >> shift;
+  const std::uint64_t rest = value & ((std::uint64_t{1} << shift) - 1);
+  const std::uint64_t half = std::uint64_t{1} << (shift - 1);
+  const bool up = rest > half || (rest == half && (quotient & 1) != 0);
+  return quotient + (up ? 1 : 0);
+}
+
+template <Layout kLayout>
+std::uint32_t Encode(double value) {
+  const auto bits = std::bit_cast<std::uint64_t>(value);
+  const std::uint32_t sign = (bits >> 63) != 0 ? kLayout.sign() : 0;
+  const std::uint64_t field = (bits >> kDoubleMantissaBits) & kDoubleExponentMask;
+  const std::uint64_t fraction = bits & (kDoubleHidden - 1);
+  if (field == kDoubleExponentMask) {
+    const std::uint32_t quiet = 1U << (kLayout.mantissa_bits - 1);
+    return sign | kLayout.infinity() | (fraction != 0 ? quiet : 0);
+  }
+  if (field == 0) return sign;  // below 2^-1022: far below half of any subnormal here
+  const int exponent = static_cast<int>(field) - kDoubleBias;
+  const bool normal = exponent >= kLayout.min_exponent;
+  const int shift =
+      kDoubleMantissaBits - kLayout.mantissa_bits + (normal ? 0 : kLayout.min_exponent - exponent);
+  if (shift > kDoubleMantissaBits + 2) return sign;  // below half of the smallest subnormal
+  std::uint64_t magnitude = ShiftToNearestEven(fraction | kDoubleHidden, shift);
+  // A carry out of the mantissa is the next exponent, also from subnormal to normal.
+  if (normal) {
+    magnitude += static_cast<std::uint64_t>(exponent - kLayout.min_exponent)
+                 << kLayout.mantissa_bits;
+  }
+  if (magnitude >= kLayout.infinity()) return sign | kLayout.infinity();
+  return sign | static_cast<std::uint32_t>(magnitude);
+}
+
+template <typename Bits>
+Bits ReadBits(const std::byte* address) {
+  Bits bits;
+  std::memcpy(&bits, address, sizeof(bits));
+  return bits;
+}
+
+template <typename Bits>
+void WriteBits(Bits bits, std::byte* address) {
+  std::memcpy(address, &bits, sizeof(bits));
+}
+
+}  // namespace
+
+double Float16ToDouble(std::uint16_t bits) { return Decode<kBinary16>(bits); }
+double BFloat16ToDouble(std::uint16_t bits) { return Decode<kBrain16>(bits); }
+
+std::uint16_t DoubleToFloat16(double value) {
+  return static_cast<std::uint16_t>(Encode<kBinary16>(value));
+}
+std::uint16_t DoubleToBFloat16(double value) {
+  return static_cast<std::uint16_t>(Encode<kBrain16>(value));
+}
+std::uint32_t DoubleToFloat32Bits(double value) { return Encode<kBinary32>(value); }
+
+double LoadElement(DType dtype, const std::byte* address) {
+  switch (dtype) {
+    case DType::kFloat32:
+      return Decode<kBinary32>(ReadBits<std::uint32_t>(address));
+    case DType::kFloat16:
+      return Decode<kBinary16>(ReadBits<std::uint16_t>(address));
+    case DType::kBFloat16:
+      return Decode<kBrain16>(ReadBits<std::uint16_t>(address));
+    default:
+      return std::numeric_limits<double>::quiet_NaN();
+  }
+}
+
+void StoreElement(DType dtype, double value, std::byte* address) {
+  switch (dtype) {
+    case DType::kFloat32:
+      return WriteBits(DoubleToFloat32Bits(value), address);
+    case DType::kFloat16:
+      return WriteBits(DoubleToFloat16(value), address);
+    case DType::kBFloat16:
+      return WriteBits(DoubleToBFloat16(value), address);
+    default:
+      return;
+  }
+}
+
+double RoundTo(DType dtype, double value) {
+  switch (dtype) {
+    case DType::kFloat32:
+      return Decode<kBinary32>(DoubleToFloat32Bits(value));
+    case DType::kFloat16:
+      return Decode<kBinary16>(DoubleToFloat16(value));
+    case DType::kBFloat16:
+      return Decode<kBrain16>(DoubleToBFloat16(value));
+    default:
+      return std::numeric_limits<double>::quiet_NaN();
+  }
+}
+
+}  // namespace attest

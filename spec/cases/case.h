@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A case is data: one problem, how its tensors are filled, and the clauses it witnesses.
+#ifndef ATTEST_SPEC_CASES_CASE_H_
+#define ATTEST_SPEC_CASES_CASE_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "spec/vocabulary/problem.h"
+#include "spec/vocabulary/status.h"
+
+namespace attest {
+
+enum class Tier : std::uint8_t {
+  kSmoke,  // <= 2^22 multiply-adds a case, <= 150 cases; never says "conformant"
+  kCi,     // <= 2^28 multiply-adds a case
+  kFull,   // everything else
+};
+
+enum class CaseKind : std::uint8_t {
+  kForward,      // one forward call, judged against the oracle
+  kRefusal,      // expected only of a backend that does not claim `feature`: a reason, outputs
+                 // untouched
+  kInvalid,      // the ABI problem is patched into nonsense: INVALID_ARGUMENT with a text, outputs
+                 // untouched
+  kDeterminism,  // expected only of a backend that claims deterministic: the same call twice, bit
+                 // for bit
+};
+
+// How q, k and v are filled. What each one can show: conformance/run/inputs.h.
+enum class Recipe : std::uint8_t {
+  kVCoded,    // flat scores (K = 0), balanced +-1 code in V: the output counts keys exactly
+  kKCoded,    // one-hot K and V by key group: the output reads the softmax mass of each group
+  kGeneric,   // normal q, k, v; scores of standard deviation about 1
+  kPeaked,    // scores spread over +-20: a running maximum and rescaling are needed
+  kPositive,  // v > 0 and scores share a large offset: shows accumulators and score storage that
+              // are too narrow
+};
+
+// What lies in memory that must not matter: unused slots, table entries, gaps, padding rows.
+enum class Poison : std::uint8_t {
+  kLoud,  // large finite values; random but in-range table entries
+  kNan,
+  kInf,
+};
+
+struct Case {
+  std::string id;     // "topic/slug/axis=value,axis=value"; permanent
+  std::string topic;  // file it stands in
+  std::string slug;
+  std::string sentence;
+  std::vector<std::string> clauses;   // ids; at least one
+  std::vector<std::string> profiles;  // derived from the clauses; "core" never stands here
+  Tier tier = Tier::kCi;
+  std::string origin;  // "design" or "model:<id>" or "batch:<id>"
+  CaseKind kind = CaseKind::kForward;
+  Recipe recipe = Recipe::kVCoded;
+  Poison poison = Poison::kLoud;
+  std::uint64_t feature = 0;                      // kRefusal: the ATTEST_CLAIM_ bit
+  std::map<std::string, std::int64_t> abi_patch;  // kInvalid: attest_problem_t field -> value
+  Problem problem;
+
+  // SHA-256 (hex) of everything above that decides inputs and expectation: kind, recipe, poison,
+  // feature, abi_patch, problem. A record carries it, so that a changed case is seen.
+  std::string content_hash;
+};
+
+// A point of a case's axes that was not made a case.
+struct DroppedPoint {
+  std::string id;      // the id it would have had
+  std::string rule;    // named constraint: "group-divides-heads", "waits-for", ...
+  std::string reason;  // the rule's sentence with this point's values
+};
+
+struct CaseSet {
+  std::vector<Case> cases;  // in file and axis order
+  std::vector<DroppedPoint> dropped;
+  std::string digest;  // SHA-256 over all ids and content hashes, in order
+};
+
+// Expands everything that was embedded from spec/cases and spec/models. Deterministic.
+Result<CaseSet> LoadCases();
+
+// The case with this id, or a message with the nearest ids.
+Result<Case> FindCase(const CaseSet& set, std::string_view id);
+
+// Fills case.content_hash.
+std::string ContentHash(const Case& value);
+
+std::string_view Name(Tier value);      // "smoke" "ci" "full"
+std::string_view Name(CaseKind value);  // "forward" "refusal" "invalid" "determinism"
+std::string_view Name(Recipe value);    // "v-coded" "k-coded" "generic" "peaked" "positive"
+std::string_view Name(Poison value);    // "loud" "nan" "inf"
+std::optional<Tier> ParseTier(std::string_view name);
+
+}  // namespace attest
+
+#endif  // ATTEST_SPEC_CASES_CASE_H_
