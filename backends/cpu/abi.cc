@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// libattest_cpu.so: the table, the claims, and the border that no exception crosses.
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <thread>
+
+#include "backends/cpu/answer.h"
+#include "backends/cpu/argument_check.h"
+#include "backends/cpu/element_type.h"
+#include "backends/cpu/forward.h"
+#include "backends/cpu/limits.h"
+#include "backends/cpu/problem_check.h"
+#include "spec/abi/attest.h"
+
+namespace attest::cpu {
+namespace {
+
+constexpr std::array kDTypes = {kFloat32DType, kFloat16DType, kBFloat16DType};
+constexpr attest_range_t kHeadDims = {1, kMaxHeadDim, 1};
+constexpr attest_range_t kGroupSizes = {1, kMaxGroup, 1};
+constexpr attest_range_t kBlockSizes = {1, kMaxBlockSize, 1};
+constexpr std::uint64_t kFeatures =
+    ATTEST_CLAIM_DECODER_CAUSAL | ATTEST_CLAIM_DECODER_NON_CAUSAL | ATTEST_CLAIM_ENCODER_ONLY |
+    ATTEST_CLAIM_ENCODER_DECODER | ATTEST_CLAIM_WINDOW_CAUSAL | ATTEST_CLAIM_WINDOW_SYMMETRIC |
+    ATTEST_CLAIM_WINDOW_ASYMMETRIC | ATTEST_CLAIM_SINKS | ATTEST_CLAIM_LSE |
+    ATTEST_CLAIM_KV_STRIDES | ATTEST_CLAIM_TOKEN_STRIDES | ATTEST_CLAIM_DETERMINISTIC |
+    ATTEST_CLAIM_BATCH_INVARIANT | ATTEST_CLAIM_UNEQUAL_HEAD_DIMS;
+
+attest_status_t Report(attest_error_t* error, attest_status_t status, std::string_view text) {
+  if (error != nullptr && status != ATTEST_OK) {
+    std::snprintf(error->message, sizeof(error->message), "%.*s", static_cast<int>(text.size()),
+                  text.data());
+  }
+  return status;
+}
+
+// Runs `body`, which returns an Answer; what it throws becomes a code.
+template <typename Body>
+attest_status_t Guarded(attest_error_t* error, Body body) {
+  try {
+    const Answer answer = body();
+    return Report(error, answer.status, answer.text);
+  } catch (const std::bad_alloc&) {
+    return Report(error, ATTEST_OUT_OF_MEMORY, "out of host memory");
+  } catch (const std::exception& exception) {
+    return Report(error, ATTEST_INTERNAL, exception.what());
+  }
+}
+
+attest_status_t FillClaims(void* /*self*/, attest_claims_t* claims, attest_error_t* error) {
+  const std::uint32_t size = claims->struct_size;
+  if (size < sizeof(*claims)) {
+    return Report(error, ATTEST_INVALID_ARGUMENT, "claims.struct_size: too small");
+  }
+  *claims = {};
+  claims->struct_size = size;
+  claims->graph_level = ATTEST_GRAPH_NONE;
+  claims->features = kFeatures;
+  claims->name = "cpu";
+  claims->version = "0.1";
+  claims->vendor = "attest";
+  claims->device_name = "host processor";
+  claims->query_dtypes = claims->cache_dtypes = claims->output_dtypes = kDTypes.data();
+  claims->num_query_dtypes = claims->num_cache_dtypes = claims->num_output_dtypes = kDTypes.size();
+  claims->head_dims = &kHeadDims;
+  claims->group_sizes = &kGroupSizes;
+  claims->block_sizes = &kBlockSizes;
+  claims->num_head_dims = claims->num_group_sizes = claims->num_block_sizes = 1;
+  claims->arithmetic.struct_size = sizeof(claims->arithmetic);
+  claims->arithmetic.arithmetic_class = ATTEST_ARITHMETIC_DEFAULT;
+  return ATTEST_OK;
+}
+
+attest_status_t Supports(void* /*self*/, const attest_problem_t* problem, attest_error_t* error) {
+  return Guarded(error, [&] { return CheckProblem(*problem); });
+}
+
+attest_status_t Forward(void* self, const attest_problem_t* problem,
+                        const attest_forward_args_t* args, attest_error_t* error) {
+  return Guarded(error, [&]() -> Answer {
+    if (Answer answer = CheckProblem(*problem); !answer.ok()) return answer;
+    if (Answer answer = CheckArguments(*problem, *args); !answer.ok()) return answer;
+    static_cast<Engine*>(self)->Forward(*problem, *args);
+    return {};
+  });
+}
+
+// `Forward` returns when all is written.
+attest_status_t Synchronize(void* /*self*/, attest_error_t* /*error*/) { return ATTEST_OK; }
+
+void Close(void* self) { delete static_cast<Engine*>(self); }
+
+// The number of threads that "threads=N" asks for; one for each core without options. nullopt: not
+// understood.
+std::optional<int> ThreadsOf(std::string_view options) {
+  constexpr std::string_view kKey = "threads=";
+  constexpr int kMost = 1024;
+  if (options.empty()) {
+    return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMost);
+  }
+  if (!options.starts_with(kKey)) return std::nullopt;
+  int threads = 0;
+  const char* end = options.data() + options.size();
+  const auto [rest, fault] = std::from_chars(options.data() + kKey.size(), end, threads);
+  if (fault != std::errc{} || rest != end || threads < 1 || threads > kMost) return std::nullopt;
+  return threads;
+}
+
+Answer Open(std::string_view selector, std::string_view options, attest_backend_t& backend) {
+  if (!selector.empty()) return Invalid("selector", std::string(selector), "there is only one");
+  const std::optional<int> threads = ThreadsOf(options);
+  if (!threads) return Invalid("options", std::string(options), "not threads=N, 1 <= N <= 1024");
+  auto* engine = new Engine(*threads);
+  backend = {};
+  backend.struct_size = sizeof(backend);
+  backend.abi_version = ATTEST_ABI_VERSION;
+  backend.self = engine;
+  backend.close = Close;
+  backend.claims = FillClaims;
+  backend.supports = Supports;
+  backend.forward = Forward;
+  backend.synchronize = Synchronize;
+  return {};
+}
+
+}  // namespace
+}  // namespace attest::cpu
+
+attest_status_t attest_backend_open(uint32_t abi_version, const char* selector, const char* options,
+                                    attest_backend_t* backend, attest_error_t* error) {
+  if (abi_version != ATTEST_ABI_VERSION || backend->struct_size < sizeof(*backend)) {
+    return attest::cpu::Report(error, ATTEST_ABI_MISMATCH, "abi_version: not 0.1");
+  }
+  return attest::cpu::Guarded(error, [&] {
+    return attest::cpu::Open(selector == nullptr ? "" : selector, options == nullptr ? "" : options,
+                             *backend);
+  });
+}

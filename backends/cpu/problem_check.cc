@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backends/cpu/problem_check.h"
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <string>
+
+#include "backends/cpu/element_type.h"
+#include "backends/cpu/limits.h"
+
+namespace attest::cpu {
+namespace {
+
+constexpr std::uint32_t kKnownFlags = ATTEST_FLAG_LSE | ATTEST_FLAG_SINKS | ATTEST_FLAG_ALIBI |
+                                      ATTEST_FLAG_PREFIX_RANGES | ATTEST_FLAG_PREFIX_CLAMPED |
+                                      ATTEST_FLAG_TREE_MASK | ATTEST_FLAG_BATCH_INVARIANT |
+                                      ATTEST_FLAG_PAGE_ALIASING | ATTEST_FLAG_VALUE_IS_KEY_PREFIX;
+constexpr std::uint32_t kOfferedFlags =
+    ATTEST_FLAG_LSE | ATTEST_FLAG_SINKS | ATTEST_FLAG_BATCH_INVARIANT;
+
+// A field and the range in which it makes sense.
+struct Bounded {
+  const char* field;
+  std::int64_t value;
+  std::int64_t least;
+  std::int64_t most;
+};
+
+Answer CheckEnums(const attest_problem_t& p) {
+  const std::array<Bounded, 6> enums = {{
+      {"attention_type", p.attention_type, ATTEST_DECODER, ATTEST_ENCODER_DECODER},
+      {"causality", p.causality, ATTEST_CAUSAL, ATTEST_CAUSALITY_PER_REQUEST},
+      {"kv_scale_kind", p.kv_scale_kind, ATTEST_KV_SCALE_NONE, ATTEST_KV_SCALE_PER_TOKEN_HEAD},
+      {"kv_layout", p.kv_layout, ATTEST_KV_STRIDED, ATTEST_KV_X_SPLIT},
+      {"custom_mask_kind", p.custom_mask_kind, ATTEST_MASK_NONE, ATTEST_MASK_ADDITIVE},
+      {"reserved0", p.reserved0, 0, 0},
+  }};
+  for (const Bounded& b : enums) {
+    if (b.value < b.least || b.value > b.most) {
+      return Invalid(b.field, std::to_string(b.value), "unknown value");
+    }
+  }
+  if ((p.flags & ~kKnownFlags) != 0) {
+    return Invalid("flags", std::to_string(p.flags), "unknown bits");
+  }
+  return {};
+}
+
+bool IsSomeDType(attest_dtype_t dtype) {
+  if (dtype.lanes != 1) return false;
+  const bool byte_sized =
+      dtype.code == ATTEST_INT || dtype.code == ATTEST_UINT || dtype.code == ATTEST_BOOL ||
+      (dtype.code >= ATTEST_FLOAT8_E4M3FN && dtype.code <= ATTEST_FLOAT8_E5M2FNUZ);
+  return ElementTypeOf(dtype).has_value() || (byte_sized && dtype.bits == 8);
+}
+
+Answer CheckDTypes(const attest_problem_t& p) {
+  struct Named {
+    const char* field;
+    attest_dtype_t dtype;
+  };
+  for (const Named& named :
+       {Named{"query_dtype", p.query_dtype}, Named{"cache_dtype", p.cache_dtype},
+        Named{"output_dtype", p.output_dtype}}) {
+    if (IsSomeDType(named.dtype)) continue;
+    return Invalid(named.field,
+                   "code " + std::to_string(named.dtype.code) + " bits " +
+                       std::to_string(named.dtype.bits) + " lanes " +
+                       std::to_string(named.dtype.lanes),
+                   "unknown type");
+  }
+  return {};
+}
+
+Answer CheckSizes(const attest_problem_t& p) {
+  const bool paged = p.attention_type != ATTEST_ENCODER_ONLY;
+  constexpr std::int64_t kAny = INT64_MAX;
+  const std::array<Bounded, 15> sizes = {{
+      {"num_q_heads", p.num_q_heads, 1, kAny},
+      {"num_kv_heads", p.num_kv_heads, 1, kAny},
+      {"head_dim_qk", p.head_dim_qk, 1, kAny},
+      {"head_dim_v", p.head_dim_v, 1, kAny},
+      {"window_left", p.window_left, 0, kAny},
+      {"window_right", p.window_right, 0, kAny},
+      {"local_block_size", p.local_block_size, 0, kAny},
+      {"local_block_lookback", p.local_block_lookback, 0, kAny},
+      {"block_size", p.block_size, paged ? 1 : 0, paged ? kAny : 0},
+      {"num_requests", p.num_requests, 0, INT32_MAX},
+      {"num_actual_tokens", p.num_actual_tokens, 0, kAny},
+      {"max_query_len", p.max_query_len, 0, kAny},
+      {"max_seq_len", p.max_seq_len, 0, kAny},
+      {"num_blocks", p.num_blocks, 0, kAny},
+      {"block_table_width", p.block_table_width, 0, kAny},
+  }};
+  for (const Bounded& b : sizes) {
+    if (b.value < b.least) {
+      return Invalid(b.field, std::to_string(b.value), "less than " + std::to_string(b.least));
+    }
+    if (b.value > b.most) {
+      return Invalid(b.field, std::to_string(b.value), "more than " + std::to_string(b.most));
+    }
+  }
+  if (p.num_q_heads % p.num_kv_heads != 0) {
+    return Invalid("num_kv_heads", std::to_string(p.num_kv_heads),
+                   "does not divide num_q_heads " + std::to_string(p.num_q_heads));
+  }
+  return {};
+}
+
+Answer CheckScores(const attest_problem_t& p) {
+  if (!std::isfinite(p.scale) || p.scale == 0.0F) {
+    return Invalid("scale", std::to_string(p.scale), "not finite, or 0");
+  }
+  if (!std::isfinite(p.softcap) || p.softcap < 0.0F) {
+    return Invalid("softcap", std::to_string(p.softcap), "not finite, or negative");
+  }
+  if (p.attention_type != ATTEST_ENCODER_DECODER) return {};
+  for (const Bounded& b :
+       {Bounded{"window_left", p.window_left, 0, 0}, Bounded{"window_right", p.window_right, 0, 0},
+        Bounded{"local_block_size", p.local_block_size, 0, 0},
+        Bounded{"local_block_lookback", p.local_block_lookback, 0, 0}}) {
+    if (b.value != 0) {
+      return Invalid(b.field, std::to_string(b.value), "cross attention has no window");
+    }
+  }
+  return {};
+}
+
+Answer CheckOffered(const attest_problem_t& p) {
+  const int group = p.num_q_heads / p.num_kv_heads;
+  const bool per_request =
+      p.attention_type == ATTEST_DECODER && p.causality == ATTEST_CAUSALITY_PER_REQUEST;
+  struct Reason {
+    bool applies;
+    const char* text;
+  };
+  const std::array<Reason, 17> reasons = {{
+      {!ElementTypeOf(p.query_dtype), "query_dtype: only float32, float16 and bfloat16"},
+      {!ElementTypeOf(p.cache_dtype), "cache_dtype: only float32, float16 and bfloat16"},
+      {!ElementTypeOf(p.output_dtype), "output_dtype: only float32, float16 and bfloat16"},
+      {p.head_dim_qk > kMaxHeadDim, "head_dim_qk: at most 576"},
+      {p.head_dim_v > kMaxHeadDim, "head_dim_v: at most 576"},
+      {group > kMaxGroup, "num_q_heads: at most 128 for each KV head"},
+      {p.block_size > kMaxBlockSize, "block_size: at most 512"},
+      {per_request, "causality: one for the whole batch"},
+      {p.kv_scale_kind != ATTEST_KV_SCALE_NONE, "kv_scale_kind: no scaled cache"},
+      {p.kv_layout != ATTEST_KV_STRIDED, "kv_layout: no x-split keys"},
+      {p.softcap != 0.0F, "softcap: not offered"},
+      {p.local_block_size != 0 || p.local_block_lookback != 0, "local_block_size: not offered"},
+      {p.custom_mask_kind != ATTEST_MASK_NONE, "custom_mask_kind: no custom mask"},
+      {(p.flags & ATTEST_FLAG_ALIBI) != 0, "flags: no ALiBi"},
+      {(p.flags & ATTEST_FLAG_TREE_MASK) != 0, "flags: no tree mask"},
+      {(p.flags & (ATTEST_FLAG_PREFIX_RANGES | ATTEST_FLAG_PREFIX_CLAMPED)) != 0,
+       "flags: no prefix ranges"},
+      {(p.flags & ~kOfferedFlags) != 0, "flags: no page aliasing and no shared latent"},
+  }};
+  for (const Reason& reason : reasons) {
+    if (reason.applies) return Refused(reason.text);
+  }
+  return {};
+}
+
+}  // namespace
+
+Answer CheckProblem(const attest_problem_t& problem) {
+  if (problem.struct_size < sizeof(problem)) {
+    return Invalid("struct_size", std::to_string(problem.struct_size), "too small");
+  }
+  for (const auto check : {CheckEnums, CheckDTypes, CheckSizes, CheckScores, CheckOffered}) {
+    if (Answer answer = check(problem); !answer.ok()) return answer;
+  }
+  return {};
+}
+
+}  // namespace attest::cpu
