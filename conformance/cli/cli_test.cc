@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// attest as a user meets it: the built program, its exit codes, and what it says about bad input.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+
+namespace attest {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string Bin() {
+  const char* bin = std::getenv("ATTEST_BIN");
+  return bin == nullptr ? "bin" : bin;
+}
+
+std::string Contents(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+struct Outcome {
+  int code = -1;
+  std::string out;
+  std::string err;
+};
+
+class Cli : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
+    directory_ = fs::path(testing::TempDir()) / (std::string("attest-cli-") + info->name());
+    fs::remove_all(directory_);
+    fs::create_directories(directory_);
+  }
+  void TearDown() override { fs::remove_all(directory_); }
+
+  std::string Path(const std::string& name) const { return (directory_ / name).string(); }
+
+  std::string WriteText(const std::string& name, const std::string& text) const {
+    std::ofstream(directory_ / name, std::ios::binary) << text;
+    return Path(name);
+  }
+
+  // Of "attest ARGUMENTS", through the shell.
+  Outcome Attest(const std::string& arguments, const std::string& before = "") const {
+    const std::string command = before + "'" + Bin() + "/attest' " + arguments + " > '" +
+                                Path("stdout") + "' 2> '" + Path("stderr") + "'";
+    const int status = std::system(command.c_str());
+    return {.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+            .out = Contents(directory_ / "stdout"),
+            .err = Contents(directory_ / "stderr")};
+  }
+
+  // Of "attest ARGUMENTS" writing to "run", which gets `signal` once its journal has `lines` lines.
+  Outcome Stop(const std::string& arguments, const std::string& signal, int lines) const {
+    const std::string journal = "'" + Path("run/journal") + "'";
+    const std::string command =
+        "'" + Bin() + "/attest' " + arguments + " > '" + Path("stdout") + "' 2> '" +
+        Path("stderr") + "' & pid=$!; while kill -0 $pid 2> /dev/null && test \"$(cat " + journal +
+        " 2> /dev/null | wc -l)\" -lt " + std::to_string(lines) + "; do sleep 0.01; done; kill -" +
+        signal + " $pid 2> /dev/null; wait $pid";
+    const int status = std::system(command.c_str());
+    return {.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+            .out = Contents(Path("stdout")),
+            .err = Contents(Path("stderr"))};
+  }
+
+  // Bad input ends with code 2 and one line that holds `words`.
+  void ExpectBadInput(const std::string& arguments, const std::string& words) const {
+    const Outcome outcome = Attest(arguments);
+    EXPECT_EQ(outcome.code, 2) << arguments << "\n" << outcome.err;
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+    EXPECT_EQ(outcome.err.find("attest"), 0U) << outcome.err;
+    EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err;
+    EXPECT_EQ(outcome.out, "") << arguments;
+  }
+
+  // A case of tier smoke, and what makes a run short.
+  std::string SmokeRun(const std::string& out) const {
+    return "certify --backend cpu --tier smoke --out '" + Path(out) + "'";
+  }
+
+  fs::path directory_;
+};
+
+TEST_F(Cli, HelpOfEveryCommandEndsWithExamples) {
+  EXPECT_EQ(Attest("--help").code, 0);
+  for (const char* command : {"certify", "replay", "list", "verify", "diff", "merge"}) {
+    const Outcome outcome = Attest(std::string(command) + " --help");
+    EXPECT_EQ(outcome.code, 0);
+    EXPECT_NE(outcome.out.find("Example"), std::string::npos) << command;
+    EXPECT_NE(outcome.out.find(std::string("attest ") + command), std::string::npos) << command;
+  }
+  EXPECT_EQ(Attest("--version").code, 0);
+}
+
+TEST_F(Cli, BadFlagsAreOneLineAndCodeTwo) {
+  ExpectBadInput("", "subcommand");
+  ExpectBadInput("certfy", "certfy");
+  ExpectBadInput("certify", "--backend");
+  ExpectBadInput("certify --backend cpu --fast", "--fast");
+  ExpectBadInput("certify --backend cpu --tier large", "--tier 'large'");
+  ExpectBadInput("certify --backend cpu --profile cauzal", "--profile 'cauzal'");
+  ExpectBadInput("certify --backend cpu --shard 3/2", "--shard '3/2'");
+  ExpectBadInput("certify --backend cpu --jobs -1", "--jobs");
+  ExpectBadInput("certify --backend cpu --seed x", "--seed");
+  ExpectBadInput("certify --backend cpu --deadline-floor 0", "--deadline-floor");
+  ExpectBadInput("certify --backend cpu --filter 'nothing like this'", "no case of tier ci");
+  ExpectBadInput("certify --backend cpu --arithmetic loose", "--arithmetic 'loose'");
+  ExpectBadInput("certify --backend cpu --arithmetic lenient", "may only tighten");
+  ExpectBadInput("list shoes", "shoes");
+  ExpectBadInput("list clauses --why", "--why");
+}
+
+TEST_F(Cli, ABackendThatIsNotThereIsNamed) {
+  ExpectBadInput("certify --backend nosuch", "nosuch");
+  ExpectBadInput("certify --backend /no/such.so", "/no/such.so");
+  ExpectBadInput("certify --backend '" + WriteText("text.so", "no library") + "'", "text.so");
+  ExpectBadInput("replay 'no/such/case' --backend cpu", "no/such/case");
+}
+
+TEST_F(Cli, BadFilesAreNamedWithTheirPlace) {
+  ExpectBadInput("certify --backend cpu --accept '" + Path("absent.json") + "'", "absent.json");
+  const std::string accept = WriteText("accept.json", "{\n  \"accept\": [,]}");
+  ExpectBadInput("certify --backend cpu --accept '" + accept + "'", "accept.json:2:14: ");
+  const std::string unknown = WriteText(
+      "unknown.json",
+      R"({"accept": [{"deviation": "d", "reason": "r", "link": "l", "expires": "2099-01-01"}]})");
+  ExpectBadInput("certify --backend cpu --accept '" + unknown + "'", "a deviation 'd'");
+  const std::string replay = WriteText("case.json", "{\"recipe\": \"generic\",\n 7}");
+  ExpectBadInput("replay '" + replay + "' --backend cpu", "case.json:2:");
+  ExpectBadInput("verify '" + Path("nothing") + "'", "nothing");
+  ExpectBadInput("diff '" + Path("nothing") + "' '" + Path("nothing") + "'", "nothing");
+  ExpectBadInput("merge '" + Path("nothing") + "' --out '" + Path("out") + "'", "nothing");
+  EXPECT_FALSE(fs::exists(Path("out")));
+}
+
+TEST_F(Cli, OutputGoesToAnEmptyDirectoryOrNowhere) {
+  WriteText("file", "");
+  ExpectBadInput("certify --backend cpu --out '" + Path("file") + "'", "not a directory");
+  ExpectBadInput("certify --backend cpu --out '" + directory_.string() + "'", "use --resume");
+  ExpectBadInput("certify --backend cpu --resume '" + directory_.string() + "'", "no journal");
+  ExpectBadInput("certify --backend cpu --resume a --out b", "--out and --resume");
+  ExpectBadInput("certify --backend cpu --out /proc/attest", "/proc/attest");
+  for (const auto& entry : fs::directory_iterator(directory_)) {
+    EXPECT_NE(entry.path().filename(), "journal");
+  }
+}
+
+TEST_F(Cli, ListsAreTextOrJson) {
+  for (const char* what : {"cases", "backends", "clauses", "models", "deviations"}) {
+    const Outcome text = Attest(std::string("list ") + what);
+    EXPECT_EQ(text.code, 0) << text.err;
+    EXPECT_FALSE(text.out.empty()) << what;
+    const Outcome json = Attest(std::string("list --json ") + what);
+    EXPECT_EQ(json.code, 0) << json.err;
+    const auto parsed = nlohmann::json::parse(json.out, nullptr, false);
+    ASSERT_TRUE(parsed.is_array()) << what;
+    EXPECT_EQ(static_cast<std::ptrdiff_t>(parsed.size()),
+              std::count(text.out.begin(), text.out.end(), '\n'))
+        << what;
+  }
+  EXPECT_EQ(Attest("list cases --why").code, 0);
+}
+
+TEST_F(Cli, TheNullBackendIsNotClaimed) {
+  const Outcome outcome = Attest("certify --backend null --out '" + Path("run") + "'");
+  EXPECT_EQ(outcome.code, 1) << outcome.err;
+  EXPECT_NE(outcome.out.find("NOT CLAIMED"), std::string::npos) << outcome.out;
+  EXPECT_EQ(Attest("verify '" + Path("run") + "'").code, 1);
+}
+
+TEST_F(Cli, ASmokeRunIsVerifiedAndNeverConformant) {
+  const Outcome outcome = Attest(SmokeRun("run"));
+  ASSERT_EQ(outcome.code, 0) << outcome.out << outcome.err;
+  EXPECT_NE(outcome.out.find("SMOKE PASSED"), std::string::npos);
+  EXPECT_EQ(outcome.out.find("\nCONFORMANT"), std::string::npos);
+  for (const char* file :
+       {"certificate.json", "records.jsonl", "report.html", "junit.xml", "journal"}) {
+    EXPECT_TRUE(fs::exists(directory_ / "run" / file)) << file;
+  }
+  const Outcome verified = Attest("verify '" + Path("run") + "'");
+  EXPECT_EQ(verified.code, 0) << verified.out << verified.err;
+  EXPECT_EQ(Attest("diff '" + Path("run") + "' '" + Path("run") + "'").code, 0);
+
+  const std::string records = Contents(directory_ / "run/records.jsonl");
+  WriteText("run/records.jsonl", records.substr(0, records.size() - 2) + "]\n");
+  const Outcome damaged = Attest("verify '" + Path("run") + "'");
+  EXPECT_EQ(damaged.code, 1);
+  EXPECT_NE(damaged.out.find("DAMAGED: "), std::string::npos);
+  ExpectBadInput("diff '" + Path("run") + "' '" + Path("run") + "'", "changed after the run");
+}
+
+TEST_F(Cli, TwoShardsMergedEqualTheWhole) {
+  ASSERT_EQ(Attest(SmokeRun("whole")).code, 0);
+  ASSERT_EQ(Attest(SmokeRun("one") + " --shard 1/2 --jobs 1").code, 0);
+  ASSERT_EQ(Attest(SmokeRun("two") + " --shard 2/2 --jobs 3").code, 0);
+  const Outcome merged =
+      Attest("merge '" + Path("two") + "' '" + Path("one") + "' --out '" + Path("merged") + "'");
+  ASSERT_EQ(merged.code, 0) << merged.out << merged.err;
+  EXPECT_EQ(Contents(directory_ / "merged/records.jsonl"),
+            Contents(directory_ / "whole/records.jsonl"));
+  EXPECT_EQ(Attest("verify '" + Path("merged") + "'").code, 0);
+  ExpectBadInput("merge '" + Path("one") + "' '" + Path("one") + "' --out '" + Path("x") + "'",
+                 "overlap: ");
+  ExpectBadInput("merge '" + Path("one") + "' --out '" + Path("x") + "'",
+                 "shard 2/2 is given nowhere: ");
+  EXPECT_FALSE(fs::exists(Path("x")));
+}
+
+TEST_F(Cli, ARunCutOffAtAnyLineOfItsJournalResumesToTheSameRecords) {
+  ASSERT_EQ(Attest(SmokeRun("whole")).code, 0);
+  const std::string journal = Contents(directory_ / "whole/journal");
+  const std::string expected = Contents(directory_ / "whole/records.jsonl");
+  const std::size_t first = journal.find('\n') + 1;
+  for (const std::size_t cut : {first, journal.size() / 2, journal.size() - 3}) {
+    fs::remove_all(directory_ / "cut");
+    fs::create_directories(directory_ / "cut");
+    WriteText("cut/journal", journal.substr(0, cut));
+    const Outcome resumed =
+        Attest("certify --backend cpu --tier smoke --resume '" + Path("cut") + "'");
+    ASSERT_EQ(resumed.code, 0) << resumed.err;
+    EXPECT_EQ(Contents(directory_ / "cut/records.jsonl"), expected) << cut;
+    EXPECT_EQ(Attest("verify '" + Path("cut") + "'").code, 0);
+  }
+  ExpectBadInput("certify --backend cpu --tier smoke --seed 7 --resume '" + Path("cut") + "'",
+                 "seed");
+}
+
+TEST_F(Cli, AFilteredRunIsPartialAndReplayAgreesWithIt) {
+  const Outcome list = Attest("list cases --tier smoke --json");
+  const std::string id = nlohmann::json::parse(list.out)[0]["id"];
+  const Outcome run = Attest("certify --backend cpu --filter '" + id + "'");
+  EXPECT_EQ(run.code, 0) << run.out << run.err;
+  EXPECT_NE(run.out.find("PARTIAL PASSED"), std::string::npos) << run.out;
+  const Outcome replay = Attest("replay '" + id + "' --backend cpu --json");
+  EXPECT_EQ(replay.code, 0) << replay.out << replay.err;
+  EXPECT_TRUE(nlohmann::json::parse(replay.out, nullptr, false).is_object());
+}
+
+TEST_F(Cli, AnAcceptedCaseThatPassesFailsTheRun) {
+  const std::string accept = WriteText(
+      "accept.json",
+      R"({"accept": [{"case": "*", "reason": "r", "link": "l", "expires": "2999-01-01"}]})");
+  const Outcome outcome = Attest("certify --backend cpu --tier smoke --accept '" + accept + "'");
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_NE(outcome.out.find("--accept case '*': "), std::string::npos) << outcome.out;
+}
+
+TEST_F(Cli, AnInterruptedRunSaysHowToGoOn) {
+  const Outcome outcome =
+      Stop("certify --backend cpu --tier full --jobs 1 --out '" + Path("run") + "'", "INT", 3);
+  EXPECT_EQ(outcome.code, 3) << outcome.err;
+  EXPECT_NE(outcome.err.find("attest certify --resume '" + Path("run") + "'"), std::string::npos)
+      << outcome.err;
+  EXPECT_TRUE(fs::exists(Path("run/journal")));
+  EXPECT_FALSE(fs::exists(Path("run/certificate.json")));
+}
+
+TEST_F(Cli, AKilledRunResumesToTheSameRecords) {
+  ASSERT_EQ(Attest(SmokeRun("whole")).code, 0);
+  for (const int lines : {1, 5, 20}) {
+    fs::remove_all(Path("run"));
+    Stop(SmokeRun("run"), "KILL", lines);
+    const Outcome resumed =
+        Attest("certify --backend cpu --tier smoke --resume '" + Path("run") + "'");
+    ASSERT_EQ(resumed.code, 0) << resumed.err;
+    EXPECT_EQ(Contents(Path("run/records.jsonl")), Contents(Path("whole/records.jsonl")));
+  }
+}
+
+}  // namespace
+}  // namespace attest

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "conformance/cli/backend_runner.h"
+#include "conformance/cli/subcommand.h"
+#include "conformance/report/markup.h"
+#include "conformance/report/picture.h"
+#include "conformance/run/files.h"
+#include "spec/cases/case_json.h"
+#include "spec/cases/spec.h"
+
+namespace attest {
+namespace {
+
+struct ReplayFlags {
+  std::string what;
+  std::string backend;
+  std::string arithmetic;
+  std::uint64_t seed = 0;
+  bool json = false;
+};
+
+Result<Case> FindOrRead(const ReplayFlags& flags, const Spec& spec) {
+  if (!flags.what.ends_with(".json")) return FindCase(spec.cases, flags.what);
+  const Result<std::string> text = ReadFile(flags.what);
+  if (!text.ok()) return text.status();
+  return CaseFromJson(*text, flags.what);
+}
+
+std::string ElementText(const Element& element) {
+  const std::string where = element.dim < 0 ? "LSE" : fmt::format("dim {}", element.dim);
+  return fmt::format("  request {}, row {}, head {}, {}: expected {}, got {}, bound {}\n",
+                     element.request, element.row, element.head, where,
+                     FormatNumber(element.expected), FormatNumber(element.got),
+                     FormatNumber(element.bound));
+}
+
+std::string RecordText(const Case& value, const Record& record) {
+  std::string text = fmt::format("{}: {}\n", Name(record.verdict), record.case_id);
+  if (!value.sentence.empty()) text += fmt::format("  {}\n", value.sentence);
+  text += fmt::format("  clauses {}, seed {}, judged by {}, {} of {} rows, worst error/bound {}\n",
+                      fmt::join(record.clauses, ", "), record.seed,
+                      record.rule.empty() ? "nothing" : record.rule, record.rows_judged,
+                      record.rows_total, FormatNumber(record.worst_ratio));
+  if (!record.note.empty()) text += fmt::format("  note: {}\n", record.note);
+  if (!record.reason.empty()) text += fmt::format("  {}\n", record.reason);
+  for (const Element& element : record.worst) text += ElementText(element);
+  for (const auto& picture : {MaskPicture(value, record), CellPicture(value, record)}) {
+    if (picture) text += "\n" + DrawText(*picture);
+  }
+  return text;
+}
+
+ExitCode ExitCodeOf(Verdict verdict) {
+  if (verdict == Verdict::kPass) return ExitCode::kDone;
+  return verdict == Verdict::kMistrusted ? ExitCode::kVoid : ExitCode::kNotConformant;
+}
+
+Result<ExitCode> RunReplay(const ReplayFlags& flags) {
+  const Result<Spec> spec = LoadSpec();
+  if (!spec.ok()) return InternalError(spec.status().message());
+  const Result<Case> value = FindOrRead(flags, *spec);
+  if (!value.ok()) return value.status();
+  const Result<BackendSpec> backend = ResolveBackend(flags.backend);
+  if (!backend.ok()) return backend.status();
+  const Result<Claims> claims = ReadClaims(*backend, {});
+  if (!claims.ok()) return claims.status();
+  const Result<Arithmetic> arithmetic = TightenArithmetic(*claims, flags.arithmetic);
+  if (!arithmetic.ok()) return arithmetic.status();
+  const Expectation expectation = ExpectationOf(*claims, *value);
+  if (!expectation.expected) {
+    fmt::print("not expected of {}: {}: {}\n", claims->name, value->id, expectation.reason);
+    return ExitCode::kNotConformant;
+  }
+  const RunInfo info{.backend = flags.backend, .seed = flags.seed, .arithmetic = *arithmetic};
+  BackendRunner runner(*backend, {}, info, *claims, 1);
+  Result<Record> record = runner.Run(0, *value);
+  if (!record.ok()) return record.status();
+  if (flags.json) {
+    fmt::print("{}\n",
+               ToJson(*record).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  } else {
+    fmt::print("{}", RecordText(*value, *record));
+  }
+  return ExitCodeOf(record->verdict);
+}
+
+}  // namespace
+
+Subcommand ReplayCommand() {
+  return {
+      .name = "replay",
+      .summary = "Run one case alone and show what is wrong, and where",
+      .examples =
+          "Examples:\n"
+          "  attest replay 'masks/causal/q_len=3' --backend cpu\n"
+          "  attest replay case.json --backend ./libmine.so --seed 7\n\n"
+          "Exits with 0 for a pass, 4 for a mistrusted case, 1 for anything else.",
+      .declare = [](CLI::App& app) -> Action {
+        auto flags = std::make_shared<ReplayFlags>();
+        app.add_option("CASE", flags->what, "case id, or a file ending in .json")->required();
+        app.add_option("--backend", flags->backend, "cpu, null, or FILE.so[:SELECTOR]")->required();
+        app.add_option("--seed", flags->seed, "seed of the inputs (default: 0)");
+        app.add_option("--arithmetic", flags->arithmetic, "tighter class to judge by");
+        app.add_flag("--json", flags->json, "print the record as JSON");
+        return [flags] { return RunReplay(*flags); };
+      }};
+}
+
+}  // namespace attest

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// RunCase: the only door between a case and a verdict. GoogleTest, certify and replay all go
+// through it.
+#ifndef ATTEST_CONFORMANCE_RUN_RUN_CASE_H_
+#define ATTEST_CONFORMANCE_RUN_RUN_CASE_H_
+
+#include <cstdint>
+
+#include "conformance/run/record.h"
+#include "conformance/run/session.h"
+#include "spec/cases/case.h"
+#include "spec/vocabulary/arithmetic.h"
+
+namespace attest {
+
+struct RunOptions {
+  std::uint64_t seed = 0;
+  Arithmetic arithmetic;       // the class to judge by: the backend's claim, or a tighter one
+  double max_judged = 0x1p28;  // multiply-adds of the judged rows; longer cases are sampled by rows
+  int threads = 1;             // of the oracle
+};
+
+// Is this case expected of this backend? Forward and invalid cases: inside the claims. Refusal: the
+// feature is not claimed. Determinism: claimed and inside.
+struct Expectation {
+  bool expected = false;
+  std::string reason;  // why not: "excluded: ...", "does not claim sinks"
+};
+Expectation ExpectationOf(const Claims& claims, const Case& value);
+
+Record RunCase(Session& session, const Case& value, const RunOptions& options);
+
+}  // namespace attest
+
+#endif  // ATTEST_CONFORMANCE_RUN_RUN_CASE_H_

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One forward call in the child: tensors in the shared image become arguments of the C ABI.
+#ifndef ATTEST_CONFORMANCE_RUN_WORKER_FORWARD_H_
+#define ATTEST_CONFORMANCE_RUN_WORKER_FORWARD_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "conformance/run/backend_table.h"
+#include "conformance/run/protocol_tensors.h"
+#include "spec/abi/attest.h"
+
+namespace attest {
+
+struct ForwardRequest {
+  attest_problem_t problem;
+  std::uint64_t image_bytes = 0;
+  std::vector<WireTensor> tensors;  // checked: all lie inside image_bytes
+};
+
+// A device allocation as large as the largest image so far.
+struct DeviceImage {
+  void* base = nullptr;
+  std::uint64_t bytes = 0;
+};
+
+// Maps the image of `image_fd`, calls forward and synchronize, and leaves in the image what the
+// call left in its memory. A backend with `allocate` works on one copy of the whole image.
+// `mapped` is false when the image could not be mapped; nothing was called then.
+struct ForwardOutcome {
+  bool mapped = true;
+  BackendAnswer answer;
+};
+ForwardOutcome RunForward(BackendTable& backend, const ForwardRequest& request, int image_fd,
+                          DeviceImage& device);
+
+}  // namespace attest
+
+#endif  // ATTEST_CONFORMANCE_RUN_WORKER_FORWARD_H_
