@@ -10,7 +10,7 @@ cd "${1:-$here}" || exit 2
 violations=0
 report() { echo "$1"; violations=$((violations + 1)); }
 
-sources() { find spec reference backends conformance property_tests -type f \
+sources() { find spec reference backends conformance property_tests coverage -type f \
   \( -name '*.h' -o -name '*.cc' -o -name '*.c' -o -name '*.cuh' -o -name '*.cu' \) 2>/dev/null | sort; }
 
 # 1. The top level is the client's list and the tool files that must sit at the root.

@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# What CI runs, from a fresh Debian 12: lints, unit tests and tier smoke under ASan and UBSan with coverage, tier ci
+# in the release build, the README's commands. Ends with "N passed, N failed" and exits 1 if a step failed.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+logs=$root/build/logs
+mkdir -p "$logs"
+
+passed=0
+failed=0
+# step NAME COMMAND...: runs it, prints its last lines when it fails, counts.
+step() {
+  local name=$1 log start
+  shift
+  log=$logs/${name// /-}.log
+  start=$SECONDS
+  if "$@" >"$log" 2>&1; then
+    passed=$((passed + 1))
+    printf 'ok    %-44s %4d s\n' "$name" $((SECONDS - start))
+  else
+    failed=$((failed + 1))
+    printf 'FAIL  %-44s %4d s   whole log: %s\n' "$name" $((SECONDS - start)) "$log"
+    tail -n 40 "$log" | sed 's/^/      | /'
+  fi
+}
+# show PATTERN NAME: the lines of a step's log that belong into the summary.
+show() { grep -hE "$1" "$logs/${2// /-}.log" 2>/dev/null | sed 's/^-- //; s/^/      /'; }
+# expect CODE COMMAND...: succeeds when the command exits with CODE.
+expect() {
+  local wanted=$1 got=0
+  shift
+  "$@" || got=$?
+  [ "$got" -eq "$wanted" ] || { echo "exit code $got, wanted $wanted: $*"; return 1; }
+}
+finish() {
+  echo
+  echo "$passed passed, $failed failed"
+  exit $((failed > 0))
+}
+
+step "install packages" ci/install.sh
+[ "$failed" -eq 0 ] || finish
+
+step "lint" ci/lint.sh
+step "lint rules fail on violations" ci/lint_test.sh
+
+step "configure everyday" cmake --preset coverage
+show '^-- not built' "configure everyday"
+step "build everyday (ASan, UBSan)" cmake --build --preset coverage
+if [ "$failed" -eq 0 ]; then
+  bin=$root/build/coverage/bin
+  rm -rf build/coverage/smoke
+  step "unit tests (ASan, UBSan)" ctest --preset coverage --no-tests=error -j 2
+  show '^[0-9]+% tests passed' "unit tests (ASan, UBSan)"
+  step "smoke (ASan, UBSan)" "$bin/attest" certify --backend cpu --tier smoke --out build/coverage/smoke
+  step "line coverage above the floors" coverage/lines.sh build/coverage
+  show '^coverage:' "line coverage above the floors"
+  step "format and tidy" ci/tidy.sh build/coverage
+fi
+
+step "configure release" cmake --preset release
+step "build release" cmake --build --preset release
+if [ -x build/release/bin/attest ]; then
+  bin=$root/build/release/bin
+  rm -rf build/certificate build/null build/shards build/merged
+  step "certify cpu, tier ci" "$bin/attest" certify --backend cpu --tier ci --out build/certificate
+  show '^(cpu|verdict|conformant|cases)' "certify cpu, tier ci"
+  step "verify the certificate" "$bin/attest" verify build/certificate
+  step "null is not claimed" expect 1 "$bin/attest" certify --backend null --tier ci --out build/null
+  step "two shards" sh -c "'$bin/attest' certify --backend cpu --tier smoke --shard 1/2 --out build/shards/1 &&
+                           '$bin/attest' certify --backend cpu --tier smoke --shard 2/2 --out build/shards/2"
+  step "merge the shards" "$bin/attest" merge build/shards/1 build/shards/2 --out build/merged
+  step "no change, no regression" "$bin/attest" diff build/merged build/merged
+  step "every MUST clause has a passing case" "$bin/attest-coverage" build/certificate/records.jsonl
+  show '^clause matrix' "every MUST clause has a passing case"
+  step "suite through GoogleTest" env ATTEST_BACKEND=cpu build/release/bin/attest_suite --gtest_filter='*smoke*' --gtest_brief=1
+  step "the tutorial backend" backends/tutorial_test.sh "$bin/attest"
+  step "the commands of the README" ci/readme.sh
+fi
+finish
