@@ -77,6 +77,7 @@ if [ -x build/release/bin/attest ]; then
   step "every MUST clause has a passing case" "$bin/attest-coverage" build/certificate/records.jsonl
   show '^clause matrix' "every MUST clause has a passing case"
   step "suite through GoogleTest" env ATTEST_BACKEND=cpu build/release/bin/attest_suite --gtest_filter='*smoke*' --gtest_brief=1
+  step "killed runs resume to the same records" ci/resume_test.sh "$bin/attest"
   step "the tutorial backend" backends/tutorial_test.sh "$bin/attest"
   step "the commands of the README" ci/readme.sh
 fi

@@ -87,6 +87,10 @@ Ran RunForward(Session& session, const Case& value, const CaseInputs& inputs, Re
     return {.record = With(std::move(record), verdict, std::move(reason))};
   }
   const bool ok = call.status == ATTEST_OK;
+  // A device that fails while it works may leave half an output; only a "no" must leave it whole.
+  if (!ok && call.status != ATTEST_REFUSED && call.status != ATTEST_INVALID_ARGUMENT) {
+    return {.record = BrokenPromise(std::move(record), call)};
+  }
   const std::int64_t written = ok ? inputs.abi.num_actual_tokens : 0;
   const std::string change = FirstForbiddenChange(inputs.image, image, written);
   if (!change.empty()) {

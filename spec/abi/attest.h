@@ -9,17 +9,17 @@
  *
  * Rules that hold for everything below
  *   - Structures begin with struct_size, the size the *creator* of the structure knows. New fields
- * go to the end; who reads a field checks that struct_size covers it. Reserved bytes are zero.
+ *     go to the end; who reads a field checks that struct_size covers it. Reserved bytes are zero.
  *   - Zero means the ordinary thing: a zeroed attest_problem_t describes a causal decoder (spec
- * clause ABI-01).
+ *     clause ABI-01).
  *   - An enum value that the reader does not know is an error, never a default (ABI-02).
  *   - One thread drives one instance. The backend owns its queue (stream); `synchronize` completes
- * it.
- *   - Nothing is thrown across this boundary. A call that does not return ATTEST_OK leaves every
- * output tensor as it was.
+ *     it.
+ *   - Nothing is thrown across this boundary. A call that returns ATTEST_REFUSED or
+ *     ATTEST_INVALID_ARGUMENT leaves every output tensor as it was.
  *   - All pointers in attest_forward_args_t and its siblings point to memory that `allocate`
- * returned (for a backend on ATTEST_DEVICE_CPU that does not offer `allocate`: to host memory),
- * except the fields whose name ends in _cpu, which point to host memory.
+ *     returned (for a backend on ATTEST_DEVICE_CPU that does not offer `allocate`: to host memory),
+ *     except the fields whose name ends in _cpu, which point to host memory.
  *
  * Version 0.x: fields may still move between minor versions; from 1.0 on they never do.
  */
