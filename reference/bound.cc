@@ -93,7 +93,8 @@ BlockBound::BlockBound(const BoundRules& rules, const ScoreBlock& block, Eigen::
       const KeyRange seen = block.visible[static_cast<std::size_t>(line)];
       const auto scores =
           block.score.row(line).segment(seen.first - block.hull.first, seen.last - seen.first);
-      sums.flat = scores.minCoeff() == block.max[line];
+      // With a sink the running maximum may start there and stay, so no weight need be 1.
+      sums.flat = block.sink.empty() && scores.minCoeff() == block.max[line];
     }
     sums.base_up = sums.flat && rules.flat_exact ? 0.0 : rules.u_p;
   }

@@ -143,29 +143,31 @@ class BoundOfDType : public ::testing::TestWithParam<DType> {};
 TEST_P(BoundOfDType, HoldsForEveryKernelOfTheDefaultClass) {
   const DType dtype = GetParam();
   Worst worst;
+  auto seed = static_cast<std::uint64_t>(dtype);
   for (const std::string_view family : testing::FamilyNames()) {
-    for (std::uint64_t seed = 0; seed < 12; ++seed) {
-      Random random(seed * 1000 + static_cast<std::uint64_t>(dtype));
+    for (int n = 0; n < 6; ++n) {
+      Random random(seed += 10);
       const Trial trial = MakeTrial(&random, family, RandomSizes(&random),
                                     RandomMask(&random, dtype), DefaultArithmetic());
-      for (int variant = 0; variant < 4; ++variant) {
+      for (int variant = 0; variant < 3; ++variant) {
         Judge(trial, RandomFlash(&random, dtype), &worst);
       }
     }
   }
-  EXPECT_GT(worst.lines, 3000);
+  EXPECT_GT(worst.lines, 1500);
   ExpectSound(worst, "default " + std::string(Name(dtype)));
 }
 
 TEST_P(BoundOfDType, HoldsForEveryIeeeKernelOfTheStrictClass) {
   const DType dtype = GetParam();
   Worst worst;
+  auto seed = static_cast<std::uint64_t>(dtype);
   for (const std::string_view family : testing::FamilyNames()) {
-    for (std::uint64_t seed = 0; seed < 6; ++seed) {
-      Random random(seed * 1000 + 500 + static_cast<std::uint64_t>(dtype));
+    for (int n = 0; n < 3; ++n) {
+      Random random(seed += 10);
       const Trial trial = MakeTrial(&random, family, RandomSizes(&random),
                                     RandomMask(&random, dtype), StrictArithmetic());
-      for (int variant = 0; variant < 4; ++variant) {
+      for (int variant = 0; variant < 3; ++variant) {
         Flash how = RandomFlash(&random, dtype);
         how.accumulation = testing::Accumulation::kFused;
         Judge(trial, how, &worst);
@@ -178,12 +180,13 @@ TEST_P(BoundOfDType, HoldsForEveryIeeeKernelOfTheStrictClass) {
 TEST_P(BoundOfDType, HoldsForTruncatingKernelsOfTheLenientClass) {
   const DType dtype = GetParam();
   Worst worst;
+  auto seed = static_cast<std::uint64_t>(dtype);
   for (const std::string_view family : testing::FamilyNames()) {
-    for (std::uint64_t seed = 0; seed < 6; ++seed) {
-      Random random(seed * 1000 + 700 + static_cast<std::uint64_t>(dtype));
+    for (int n = 0; n < 4; ++n) {
+      Random random(seed += 10);
       const Trial trial = MakeTrial(&random, family, RandomSizes(&random),
                                     RandomMask(&random, dtype), LenientArithmetic());
-      for (int variant = 0; variant < 4; ++variant) {
+      for (int variant = 0; variant < 3; ++variant) {
         Flash how = RandomFlash(&random, dtype);
         how.truncate = dtype != DType::kFloat32;
         how.round_partials = dtype != DType::kFloat32;
@@ -196,17 +199,23 @@ TEST_P(BoundOfDType, HoldsForTruncatingKernelsOfTheLenientClass) {
 }
 
 // BlockBound replaces centred sums by inequalities, so it may be larger than the text, never
-// smaller. The partial term of the text is the one place where BlockBound is a little tighter.
+// smaller. Only where split outputs are stored in 16 bit it is tighter, by a factor e^Theta: a part
+// is a mean, and the text's A is not when weights are badly known.
 TEST_P(BoundOfDType, IsNeverBelowItsTextAndRarelyFarAbove) {
   const DType dtype = GetParam();
   std::vector<double> ratios;
   double least_lse = 2.0;
   double most_lse = 0.0;
+  auto seed = static_cast<std::uint64_t>(dtype);
   for (const std::string_view family : testing::FamilyNames()) {
-    for (std::uint64_t seed = 0; seed < 6; ++seed) {
-      Random random(seed * 1000 + 300 + static_cast<std::uint64_t>(dtype));
-      Arithmetic how = random.Pick({DefaultArithmetic(), StrictArithmetic(), LenientArithmetic()});
-      how.round_partial = 0.0;
+    for (int n = 0; n < 5; ++n) {
+      Random random(seed += 10);
+      Arithmetic lenient = LenientArithmetic();
+      lenient.round_partial = 0.0;
+      Arithmetic parts = DefaultArithmetic();
+      parts.round_partial = 0x1p-8;
+      const Arithmetic how = random.Pick({DefaultArithmetic(), StrictArithmetic(), lenient, parts});
+      const double least = how.round_partial > 0.0 ? 0.5 : 0.999;
       const Problem mask = RandomMask(&random, dtype);
       const Trial trial = MakeTrial(&random, family, RandomSizes(&random), mask, how);
       for (Eigen::Index row = 0; row < trial.expected.lse.size(); ++row) {
@@ -217,7 +226,7 @@ TEST_P(BoundOfDType, IsNeverBelowItsTextAndRarelyFarAbove) {
         for (std::size_t c = 0; c < text.out.size(); ++c) {
           const double bound = trial.expected.out_bound(row, static_cast<Eigen::Index>(c));
           ratios.push_back(bound / text.out[c]);
-          ASSERT_GE(bound, 0.999 * text.out[c]) << trial.what << " row " << row;
+          ASSERT_GE(bound, least * text.out[c]) << trial.what << " row " << row << " " << how.name;
         }
         const double lse_ratio = trial.expected.lse_bound[row] / text.lse;
         least_lse = std::min(least_lse, lse_ratio);
@@ -326,7 +335,8 @@ Expected Extreme(float scale, float sink, const Arithmetic& arithmetic) {
   problem.output_dtype = DType::kFloat16;
   problem.scale = scale;
   problem.sinks = sink != 0.0F;
-  problem.requests = {{.q_len = 3, .seq_len = 600}};
+  problem.head_dim_qk = problem.head_dim_v = 8;
+  problem.requests = {{.q_len = 3, .seq_len = 5000}};  // 5000 * 4096 * 2^-24 is more than 1
   const auto number = [&random](auto...) { return 1e18 * random.Normal(); };
   const testing::Call call = testing::BuildCall(
       &random, problem,
@@ -351,6 +361,38 @@ TEST(Bound, IsFiniteForEveryFiniteInputAndEveryClass) {
       }
     }
   }
+}
+
+// Key 1 has score -256, so its exact weight is e^-256. But its score is the difference of two
+// products of 2^36, which float32 sums with an error of hundreds after scaling: a right kernel may
+// see nothing but key 1.
+TEST(Bound, CoversAKeyWhoseWeightIsUnknown) {
+  Random random(1);
+  Problem problem;
+  problem.query_dtype = problem.cache_dtype = problem.output_dtype = DType::kFloat32;
+  problem.causality = Causality::kNonCausal;
+  problem.head_dim_qk = 2;
+  problem.head_dim_v = 1;
+  problem.scale = 0x1p-5F;
+  problem.requests = {{.q_len = 1, .seq_len = 2}};
+  const testing::Call call = testing::BuildCall(
+      &random, problem,
+      {.query = [](auto...) { return 0x1p16; },
+       .key =
+           [](auto, std::int64_t key, auto, std::int64_t c) {
+             if (key == 0) return 0.0;
+             return c == 0 ? 0x1p20 : -0x1p20 - 0.125;
+           },
+       .value = [](auto, std::int64_t key, auto...) { return key == 0 ? 1.0 : -1000.0; },
+       .sink = [](auto) { return 0.0; }},
+      false);
+  const auto expected =
+      ComputeExpected(problem, call.Tensors(), AllRows(problem), DefaultArithmetic(), {});
+  ASSERT_TRUE(expected.ok());
+  EXPECT_EQ(expected->out(0, 0), 1.0);
+  EXPECT_EQ(expected->lse[0], 0.0);
+  EXPECT_GE(expected->out_bound(0, 0), 1001.0);
+  EXPECT_GE(expected->lse_bound[0], 500.0);
 }
 
 TEST(Bound, OfAnEmptyRowIsZero) {

@@ -107,7 +107,7 @@ TEST_F(Cli, HelpOfEveryCommandEndsWithExamples) {
 }
 
 TEST_F(Cli, BadFlagsAreOneLineAndCodeTwo) {
-  ExpectBadInput("", "subcommand");
+  ExpectBadInput("", "no command");
   ExpectBadInput("certfy", "certfy");
   ExpectBadInput("certify", "--backend");
   ExpectBadInput("certify --backend cpu --fast", "--fast");

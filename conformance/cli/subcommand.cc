@@ -52,7 +52,6 @@ int RunProgram(int argc, const char* const* argv, const std::vector<Subcommand>&
                "attest");
   app.set_version_flag("--version",
                        fmt::format("attest {} (ABI {})", SuiteVersion(), AbiVersion()));
-  app.require_subcommand(1);
   app.footer(kExitCodes);
   std::vector<std::pair<CLI::App*, Action>> actions;
   for (const Subcommand& command : commands) {
@@ -71,7 +70,7 @@ int RunProgram(int argc, const char* const* argv, const std::vector<Subcommand>&
   for (const auto& [sub, action] : actions) {
     if (sub->parsed()) return Run("attest " + sub->get_name(), action);
   }
-  return static_cast<int>(ExitCode::kBadUsage);
+  return Complain("attest", BadInput("no command (see 'attest --help')"));
 }
 
 }  // namespace attest

@@ -37,6 +37,9 @@ std::string Head(const Report& report) {
                   FormatCount(static_cast<long long>(summary.accounts.size())),
                   FormatCount(summary.tally.Total()), FormatCount(summary.outside),
                   FormatCount(summary.excluded), FormatCount(summary.not_applicable));
+  if (summary.sampled > 0)
+    text += fmt::format("judged by a sample of rows: {}\n", DescribeSampling(summary));
+  if (summary.suspects > 0) text += fmt::format("passed, but suspect: {}\n", summary.suspects);
   for (const Exclusion& exclusion : report.claims.exclusions) {
     text += fmt::format("excluded by the backend: {}\n", exclusion.reason);
   }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "conformance/report/markup.h"
@@ -11,47 +12,54 @@ namespace attest {
 namespace {
 
 constexpr int kCell = 14;
-constexpr int kLeft = 56;  // row labels
-constexpr int kTop = 34;   // column title and labels
+// The patterns repeat every kCell from the picture's origin, so cells begin at multiples of it.
+constexpr int kLeft = 4 * kCell;  // row labels
+constexpr int kTop = 3 * kCell;   // column title and labels
+constexpr int kLegendStep = 19;
 
 constexpr std::string_view kInk = "#1c1c1c";
-constexpr std::string_view kRed = "#b3261e";
+constexpr std::string_view kGrey = "#555";
 
-// One symbol in a cell whose upper left corner is (x, y). Shape first, colour second.
-std::string Glyph(Symbol symbol, int x, int y) {
-  const auto box = [&](std::string_view fill, std::string_view stroke) {
-    return fmt::format("<rect x='{}' y='{}' width='{}' height='{}' fill='{}' stroke='{}'/>", x, y,
-                       kCell, kCell, fill, stroke);
-  };
-  const auto letter = [&](std::string_view text, std::string_view colour) {
-    return fmt::format(
-        "<text x='{}' y='{}' text-anchor='middle' font-size='12' font-weight='700' "
-        "fill='{}'>{}</text>",
-        x + kCell / 2, y + kCell - 3, colour, text);
-  };
-  switch (symbol) {
-    case Symbol::kRight:
-      return box("#f4f4f2", "#dcdcd8");
-    case Symbol::kWrong:
-      return box(kRed, kInk) + letter("×", "#ffffff");
-    case Symbol::kNoNumber:
-      return box("#000000", kInk) + letter("N", "#ffffff");
-    case Symbol::kVisible:
-      return box("#cfd8e3", "#ffffff") + fmt::format("<circle cx='{}' cy='{}' r='1.5' fill='{}'/>",
-                                                     x + kCell / 2, y + kCell / 2, "#5d6b7c");
-    case Symbol::kHidden:
-      return box("#ffffff", "#e6e6e2");
-    case Symbol::kExtra:
-      return box(kRed, kInk) + letter("+", "#ffffff");
-    case Symbol::kMissed:
-      // Inset, so that neighbours drawn later leave the heavy border whole.
-      return fmt::format(
-                 "<rect x='{}' y='{}' width='{}' height='{}' fill='#ffffff' stroke='{}' "
-                 "stroke-width='2'/>",
-                 x + 1, y + 1, kCell - 2, kCell - 2, kInk) +
-             letter("–", kInk);
+// How one cell looks: its box, and a mark of strokes in a shape of its own.
+struct Look {
+  Symbol symbol;
+  std::string_view id;
+  std::string_view fill;
+  std::string_view border;
+  std::string_view mark;  // SVG path
+  std::string_view mark_stroke;
+};
+constexpr std::array kLooks = {
+    Look{Symbol::kRight, "attest-right", "#f4f4f2", "#dcdcd8", "", ""},
+    Look{Symbol::kWrong, "attest-wrong", "#b3261e", "#1c1c1c", "M4 4l6 6M10 4l-6 6", "#fff"},
+    Look{Symbol::kNoNumber, "attest-no-number", "#000", "#1c1c1c", "M4.5 11V3.5l5 7V3", "#fff"},
+    Look{Symbol::kVisible, "attest-visible", "#cfd8e3", "#fff", "M6 7h2", "#5d6b7c"},
+    Look{Symbol::kHidden, "attest-hidden", "#fff", "#e6e6e2", "", ""},
+    Look{Symbol::kExtra, "attest-extra", "#b3261e", "#1c1c1c", "M7 3v8M3 7h8", "#fff"},
+    Look{Symbol::kMissed, "attest-missed", "#fff", "#1c1c1c", "M2 2h10v10h-10zM4 7h6", "#1c1c1c"},
+};
+
+const Look& LookOf(Symbol symbol) {
+  return *std::find_if(kLooks.begin(), kLooks.end(),
+                       [symbol](const Look& look) { return look.symbol == symbol; });
+}
+
+// The cells of one symbol as one shape, neighbours in a line joined.
+std::string CellsOf(const Picture& picture, Symbol symbol) {
+  std::string path;
+  const std::size_t columns = picture.x.labels.size();
+  for (std::size_t line = 0; line < picture.y.labels.size(); ++line) {
+    for (std::size_t first = 0; first < columns; ++first) {
+      if (picture.at(line, first) != symbol) continue;
+      std::size_t last = first + 1;
+      while (last < columns && picture.at(line, last) == symbol) ++last;
+      const int width = static_cast<int>(last - first) * kCell;
+      path += fmt::format("M{} {}h{}v{}h-{}z", kLeft + static_cast<int>(first) * kCell,
+                          kTop + static_cast<int>(line) * kCell, width, kCell, width);
+      first = last;
+    }
   }
-  return {};
+  return fmt::format("<path fill='url(#{})' d='{}'/>", LookOf(symbol).id, path);
 }
 
 // Every label where there is room, every 5th or 10th otherwise.
@@ -65,8 +73,8 @@ int LabelStep(const std::vector<std::string>& labels, int room_characters) {
 }
 
 std::string ColumnLabels(const PictureAxis& axis) {
-  std::string text =
-      fmt::format("<text x='{}' y='11' fill='#555'>{} →</text>", kLeft, EscapeMarkup(axis.title));
+  std::string text = fmt::format("<text x='{}' y='13' fill='{}'>{} →</text>", kLeft, kGrey,
+                                 EscapeMarkup(axis.title));
   const int step = LabelStep(axis.labels, 2);
   for (std::size_t i = 0; i < axis.labels.size(); i += step) {
     text += fmt::format("<text x='{}' y='{}' text-anchor='middle'>{}</text>",
@@ -95,8 +103,9 @@ std::string Rules(const Picture& picture, int width, int height) {
   };
   for (const int i : picture.x.breaks) {
     line(kLeft + i * kCell, kTop - 4, kLeft + i * kCell, kTop + height + 5);
-    text += fmt::format("<text x='{}' y='{}' text-anchor='middle' fill='#555'>{}</text>",
-                        kLeft + i * kCell, kTop + height + 15, EscapeMarkup(picture.x.break_label));
+    text += fmt::format("<text x='{}' y='{}' text-anchor='middle' fill='{}'>{}</text>",
+                        kLeft + i * kCell, kTop + height + 15, kGrey,
+                        EscapeMarkup(picture.x.break_label));
   }
   for (const int i : picture.y.breaks) {
     line(kLeft - 4, kTop + i * kCell, kLeft + width, kTop + i * kCell);
@@ -104,44 +113,52 @@ std::string Rules(const Picture& picture, int width, int height) {
   return text;
 }
 
-std::string Legend(const Picture& picture, int y) {
+std::string Legend(const std::set<Symbol>& symbols, int top) {
   std::string text;
-  int line = 0;
-  const std::set<Symbol> used(picture.cells.begin(), picture.cells.end());
-  for (const Symbol symbol : used) {
-    const int top = y + 19 * line++;
-    text += Glyph(symbol, kLeft, top);
-    text += fmt::format("<text x='{}' y='{}'>{}</text>", kLeft + kCell + 8, top + kCell - 3,
-                        EscapeMarkup(Meaning(symbol)));
+  for (const Symbol symbol : symbols) {
+    text += fmt::format(
+        "<g transform='translate({} {})'><path fill='url(#{})' d='M0 0h{}v{}h-{}z'/>"
+        "<text x='{}' y='{}'>{}</text></g>",
+        kLeft, top, LookOf(symbol).id, kCell, kCell, kCell, kCell + 8, kCell - 3,
+        EscapeMarkup(Meaning(symbol)));
+    top += kLegendStep;
   }
   return text;
 }
 
 }  // namespace
 
+std::string SvgPatterns() {
+  std::string text =
+      "<svg width='0' height='0' style='position:absolute' aria-hidden='true'><defs>";
+  for (const Look& look : kLooks) {
+    text += fmt::format(
+        "<pattern id='{0}' patternUnits='userSpaceOnUse' width='{1}' height='{1}'>"
+        "<rect width='{1}' height='{1}' fill='{2}' stroke='{3}'/>"
+        "<path d='{4}' fill='none' stroke='{5}' stroke-width='2'/></pattern>",
+        look.id, kCell, look.fill, look.border, look.mark,
+        look.mark_stroke.empty() ? "none" : look.mark_stroke);
+  }
+  return text + "</defs></svg>\n";
+}
+
 std::string DrawSvg(const Picture& picture) {
   const int width = static_cast<int>(picture.x.labels.size()) * kCell;
   const int height = static_cast<int>(picture.y.labels.size()) * kCell;
-  const std::set<Symbol> used(picture.cells.begin(), picture.cells.end());
+  const std::set<Symbol> symbols(picture.cells.begin(), picture.cells.end());
   const int legend = kTop + height + (picture.x.break_label.empty() ? 12 : 26);
-  const int total_width = std::max(kLeft + width + 14, 260);
-  const int total_height = legend + 19 * static_cast<int>(used.size()) + 4;
+  const int total_width = std::max(kLeft + width + 14, 300);
+  const int total_height = legend + kLegendStep * static_cast<int>(symbols.size());
   std::string svg = fmt::format(
       "<svg xmlns='http://www.w3.org/2000/svg' role='img' aria-label='{0}' width='{1}' "
       "height='{2}' viewBox='0 0 {1} {2}' font-size='10' fill='{3}'>",
       EscapeMarkup(picture.title), total_width, total_height, kInk);
   svg += ColumnLabels(picture.x) + LineLabels(picture.y);
   svg += fmt::format(
-      "<text transform='translate(10 {}) rotate(-90)' text-anchor='end' "
-      "fill='#555'>← {}</text>",
-      kTop, EscapeMarkup(picture.y.title));
-  for (std::size_t y = 0; y < picture.y.labels.size(); ++y) {
-    for (std::size_t x = 0; x < picture.x.labels.size(); ++x) {
-      svg += Glyph(picture.at(y, x), kLeft + static_cast<int>(x) * kCell,
-                   kTop + static_cast<int>(y) * kCell);
-    }
-  }
-  return svg + Rules(picture, width, height) + Legend(picture, legend) + "</svg>\n";
+      "<text transform='translate(10 {}) rotate(-90)' text-anchor='end' fill='{}'>← {}</text>",
+      kTop, kGrey, EscapeMarkup(picture.y.title));
+  for (const Symbol symbol : symbols) svg += CellsOf(picture, symbol);
+  return svg + Rules(picture, width, height) + Legend(symbols, legend) + "</svg>\n";
 }
 
 }  // namespace attest

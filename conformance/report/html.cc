@@ -5,6 +5,7 @@
 
 #include "conformance/report/html_parts.h"
 #include "conformance/report/markup.h"
+#include "conformance/report/picture.h"
 
 namespace attest {
 
@@ -14,9 +15,9 @@ std::string HtmlText(const Report& report) {
   std::string text = fmt::format(
       "<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
       "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
-      "<title>attest · {}</title>\n<style>{}</style>\n</head>\n<body>\n<main>\n"
+      "<title>attest · {}</title>\n<style>{}</style>\n</head>\n<body>\n{}<main>\n"
       "<h1>attest · conformance report of attention backend {}</h1>\n",
-      title, HtmlStyle(), EscapeMarkup(report.claims.name));
+      title, HtmlStyle(), SvgPatterns(), EscapeMarkup(report.claims.name));
   text += HtmlVerdict(report);
   text += "<div class='columns'>\n" + HtmlFacts(report) + HtmlClaims(report) + "</div>\n";
   text += HtmlWaivers(report) + HtmlProfiles(report) + HtmlFailures(report) + HtmlClauses(report) +

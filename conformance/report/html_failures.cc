@@ -54,7 +54,7 @@ std::string Citations(const Report& report, const Record& record) {
   for (const std::string& id : record.clauses) {
     const Clause* clause = FindClause(report, id);
     text += fmt::format("<dt><a href='#{0}' class='mono'>{0}</a></dt><dd>{1}</dd>",
-                        EscapeMarkup(id), EscapeMarkup(clause == nullptr ? "" : clause->sentence));
+                        EscapeMarkup(id), ProseMarkup(clause == nullptr ? "" : clause->sentence));
   }
   if (!record.rule.empty()) {
     text += fmt::format("<dt>judged by</dt><dd>{}{}</dd>", EscapeMarkup(record.rule),
@@ -88,7 +88,7 @@ std::string HtmlFailureCard(const Report& report, const Failure& failure, std::s
       "<article class='card' id='failure-{}'><div class='head'>{}<h3 class='mono'>{}</h3></div>\n",
       number, HtmlBadge(Name(record.verdict)), EscapeMarkup(record.case_id));
   if (failure.value != nullptr && !failure.value->sentence.empty()) {
-    text += fmt::format("<p>{}</p>\n", EscapeMarkup(failure.value->sentence));
+    text += fmt::format("<p>{}</p>\n", ProseMarkup(failure.value->sentence));
   }
   text += fmt::format("<p class='reason'>{}</p>\n", EscapeMarkup(record.reason));
   text += Citations(report, record);

@@ -208,6 +208,10 @@ std::string HtmlFacts(const Report& report) {
   text += HtmlFact("Device", EscapeMarkup(claims.device_name));
   text += HtmlFact("Run", SelectionFact(info.selection));
   text += HtmlFact("Expected", ExpectedFact(report.summary));
+  text += HtmlFact("Sampled", DescribeSampling(report.summary));
+  if (report.summary.suspects > 0) {
+    text += HtmlFact("Suspect", fmt::format("{} passed with a suspicion", report.summary.suspects));
+  }
   text += HtmlFact("Refusals", RefusalsFact(report));
   text += HtmlFact("Waivers", WaiversFact(report));
   text += HtmlFact("Arithmetic", ArithmeticFact(report));

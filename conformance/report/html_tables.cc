@@ -37,9 +37,8 @@ std::string ClauseRow(const Report& report, const ClauseSummary& summary) {
       "<tr id='{0}'><td class='mono'><b>{0}</b></td><td>{1}</td><td>{2}</td><td>{3}</td>"
       "<td class='n'>{4}</td><td>{5}</td></tr>\n",
       EscapeMarkup(summary.id), clause == nullptr || clause->must ? "MUST" : "SHOULD",
-      EscapeMarkup(clause == nullptr ? "" : clause->sentence),
-      HtmlBadge(ClauseBadge(summary.tally)), FormatCount(summary.tally.Total()),
-      Describe(summary.tally));
+      ProseMarkup(clause == nullptr ? "" : clause->sentence), HtmlBadge(ClauseBadge(summary.tally)),
+      FormatCount(summary.tally.Total()), Describe(summary.tally));
 }
 
 }  // namespace

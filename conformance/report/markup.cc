@@ -61,6 +61,18 @@ std::string EscapeMarkup(std::string_view text) {
   return escaped;
 }
 
+std::string ProseMarkup(std::string_view text) {
+  std::string markup;
+  while (true) {
+    const std::size_t first = text.find('`');
+    const std::size_t second = first == std::string_view::npos ? first : text.find('`', first + 1);
+    if (second == std::string_view::npos) return markup + EscapeMarkup(text);
+    markup += EscapeMarkup(text.substr(0, first));
+    markup += "<code>" + EscapeMarkup(text.substr(first + 1, second - first - 1)) + "</code>";
+    text.remove_prefix(second + 1);
+  }
+}
+
 std::string FormatNumber(double value) {
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value > 0 ? "inf" : "-inf";

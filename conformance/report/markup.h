@@ -12,6 +12,9 @@ namespace attest {
 // & < > " ' as entities; control characters, which XML 1.0 cannot hold, as '?'.
 std::string EscapeMarkup(std::string_view text);
 
+// The same, with text between backquotes as <code>.
+std::string ProseMarkup(std::string_view text);
+
 // Six significant digits; "NaN", "inf", "-inf".
 std::string FormatNumber(double value);
 

@@ -15,7 +15,7 @@ namespace attest {
 namespace {
 
 constexpr std::int64_t kMaxRows = 64;
-constexpr std::int64_t kMaxKeys = 72;
+constexpr std::int64_t kMaxKeys = 64;
 constexpr int kMaxHeads = 48;
 constexpr std::int64_t kMargin = 3;  // cells shown around what is wrong
 

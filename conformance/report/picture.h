@@ -59,8 +59,10 @@ std::optional<Picture> MaskPicture(const Case& value, const Record& record);
 // Lines of text, legend included.
 std::string DrawText(const Picture& picture);
 
-// One <svg> element without scripts, styles or references to anything outside it.
+// One <svg> element. It is filled with the patterns below, which its page holds once: a picture of
+// a thousand cells then takes a kilobyte.
 std::string DrawSvg(const Picture& picture);
+std::string SvgPatterns();
 
 }  // namespace attest
 

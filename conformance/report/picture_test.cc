@@ -57,7 +57,7 @@ TEST(Picture, AMaskFarFromTheStartIsCroppedAroundWhatIsWrong) {
   record.wrong_keys = {{0, 3, 0, 99999, true}};
   const auto picture = MaskPicture(CausalCase(4, 100000), record);
   ASSERT_TRUE(picture);
-  EXPECT_LE(picture->x.labels.size(), 72U);
+  EXPECT_LE(picture->x.labels.size(), 64U);
   EXPECT_EQ(picture->x.labels.back(), "100000");
   ASSERT_EQ(picture->notes.size(), 1U);
   EXPECT_EQ(picture->notes[0].substr(0, 8), "cropped:");

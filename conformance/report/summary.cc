@@ -39,10 +39,11 @@ constexpr std::array kRunVerdicts = {
                     "No case of any profile lies inside the claims, so nothing was certified.",
                     ExitCode::kNotConformant},
     RunVerdictWords{RunVerdict::kSmokePassed, "smoke passed",
-                    "Smoke passed: not a certificate. Run tier ci or full for one.",
+                    "Not a certificate: tier smoke proves too little. Run tier ci or full for one.",
                     ExitCode::kDone},
     RunVerdictWords{RunVerdict::kPartialPassed, "partial passed",
-                    "A part of the expected set passed: not a certificate.", ExitCode::kDone},
+                    "Not a certificate: only a part of the expected set was run, and it passed.",
+                    ExitCode::kDone},
     RunVerdictWords{RunVerdict::kVoid, "void",
                     "The run says nothing about the backend: the suite itself is at fault.",
                     ExitCode::kVoid},
@@ -143,7 +144,12 @@ class Builder {
     const Verdict verdict = record == nullptr ? Verdict::kMissing : record->verdict;
     summary.tally.Add(verdict);
     if (verdict == Verdict::kMissing) summary.missing.push_back(account.value->id);
+    if (record == nullptr) return;
     if (verdict == Verdict::kPass && record->note == "suspect") ++summary.suspects;
+    if (record->rows_judged == 0 || record->rows_judged >= record->rows_total) return;
+    ++summary.sampled;
+    summary.sampled_rows_judged += record->rows_judged;
+    summary.sampled_rows_total += record->rows_total;
   }
 
   std::vector<ProfileSummary*> ProfilesOf(const Case& value) {
@@ -232,6 +238,14 @@ std::string Describe(const Tally& tally) {
     text += fmt::format("{}{} {}", text.empty() ? "" : ", ", Name(verdict), tally.Of(verdict));
   }
   return text.empty() ? "none" : text;
+}
+
+std::string DescribeSampling(const Summary& summary) {
+  if (summary.sampled == 0) return "none";
+  const double percent = 100.0 * static_cast<double>(summary.sampled_rows_judged) /
+                         static_cast<double>(summary.sampled_rows_total);
+  return fmt::format("{} case{}, {:.2g}% of their rows", summary.sampled,
+                     summary.sampled == 1 ? "" : "s", percent);
 }
 
 std::string_view Name(ProfileVerdict verdict) {

@@ -99,6 +99,9 @@ struct Summary {
   std::vector<CaseAccount> accounts;  // in case order
   Tally tally;
   int suspects = 0;  // passes with the note "suspect"
+  int sampled = 0;   // cases too long to judge in every row
+  std::int64_t sampled_rows_judged = 0;
+  std::int64_t sampled_rows_total = 0;
   int outside = 0;
   int excluded = 0;
   int not_applicable = 0;
@@ -106,6 +109,9 @@ struct Summary {
   std::vector<ClauseSummary> clauses;    // cited by a selected case, in order of id
   std::vector<std::string> missing;      // ids
 };
+
+// "12 cases, 3.1% of their rows"; "none" where every row was judged.
+std::string DescribeSampling(const Summary& summary);
 
 // `records` in any order. A record that nobody expects, a second record of a case, and a record of
 // other content than the case has today are faults: they void the run.

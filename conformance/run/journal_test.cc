@@ -7,10 +7,12 @@
 
 #include <csignal>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "conformance/run/files.h"
+#include "spec/vocabulary/digest.h"
 
 namespace attest {
 namespace {
@@ -66,6 +68,12 @@ void Finish(const std::string& directory, int count) {
     ASSERT_TRUE((*journal)->Append(RecordOf(i)).ok());
   }
   ASSERT_TRUE((*journal)->Seal().ok());
+}
+
+// A line as the format says, for `json` after `bytes`.
+std::string LineAfter(const std::string& bytes, const std::string& json) {
+  const std::size_t last = bytes.rfind('\n', bytes.size() - 2) + 1;
+  return Sha256Hex(bytes.substr(last, 16) + json).substr(0, 16) + " " + json + "\n";
 }
 
 TEST_F(JournalTest, GivesBackWhatWasAppended) {
@@ -160,8 +168,24 @@ TEST_F(JournalTest, ASecondRecordOfACaseIsRefusedWhenWrittenAndWhenRead) {
     ASSERT_TRUE((*journal)->Append(RecordOf(1)).ok());
   }
   EXPECT_EQ(ReadJournal(path())->records.size(), 2U);
-  auto resumed = Journal::Open(directory_, Header(), true);
-  EXPECT_EQ((*resumed)->Append(RecordOf(1)).code(), StatusCode::kInternal);
+  {
+    auto resumed = Journal::Open(directory_, Header(), true);
+    EXPECT_EQ((*resumed)->Append(RecordOf(1)).code(), StatusCode::kInternal);
+  }
+  Put(Bytes() + LineAfter(Bytes(), ToJson(RecordOf(0)).dump()));
+  EXPECT_EQ(ReadJournal(path()).status().message(), path() + ":4: a second record of case/0");
+}
+
+TEST_F(JournalTest, ALineThatIsNoRecordIsNamedWithItsField) {
+  Finish(directory_, 1);
+  const std::string open = Bytes().substr(0, Bytes().rfind('\n', Bytes().size() - 2) + 1);
+  Put(open + LineAfter(open, "{}"));
+  EXPECT_EQ(ReadJournal(path()).status().message(), path() + ":3: record: \"case\" is missing");
+  Put(open + LineAfter(open, "[1]"));
+  EXPECT_EQ(ReadJournal(path()).status().message(), path() + ":3: not a JSON object");
+  Put(open + LineAfter(open, R"({"seal":{"records":2,"sha256":"00"}})"));
+  EXPECT_EQ(ReadJournal(path()).status().message(),
+            path() + ":3: the seal does not fit what stands before it");
 }
 
 TEST_F(JournalTest, OnlyTheSameRunIsResumed) {

@@ -1,28 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is asked reaches the backend whole, through every layer; and the worker answers every
-// request, also a senseless one. How bad backends end: conformance/testing/zoo.
+// What is asked reaches the backend whole, through every layer. How bad backends end:
+// conformance/testing/zoo.
 #include "conformance/run/session.h"
 
 #include <gtest/gtest.h>
 
 #include <functional>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "conformance/run/child.h"
 #include "conformance/run/protocol.h"
-#include "conformance/run/resolve.h"
-#include "conformance/run/shared_image.h"
 #include "conformance/testing/zoo/zoo_call.h"
 
 namespace attest {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 BackendSpec Zoo(const std::string& selector) {
   return {.argument = "zoo:" + selector,
@@ -245,92 +239,6 @@ TEST(Session, ALibraryWithoutTheEntryPointIsNamed) {
   EXPECT_NE(session.status().message().find("undefined symbol: attest_backend_open"),
             std::string::npos)
       << session.status().message();
-}
-
-// ---- The worker, request by request
-
-class Worker : public testing::Test {
- protected:
-  void SetUp() override {
-    Result<std::unique_ptr<SharedImage>> image = SharedImage::Create();
-    ASSERT_TRUE(image.ok());
-    image_ = std::move(*image);
-    Result<std::unique_ptr<Child>> child =
-        Child::Start({ProgramDirectory() + "/attest-worker"}, image_->fd());
-    ASSERT_TRUE(child.ok()) << child.status().message();
-    child_ = std::move(*child);
-  }
-
-  // The answer's text to one request's text.
-  std::string Ask(const std::string& request) {
-    const Reply reply =
-        child_->Exchange(request, "request", {.deadline_s = 60, .memory_bytes = 1ULL << 33});
-    EXPECT_EQ(reply.end, CallEnd::kAnswered) << reply.message;
-    return reply.body;
-  }
-  std::string Hello(int protocol = 1) {
-    const Json hello = {{"op", "hello"},
-                        {"protocol", protocol},
-                        {"library", ATTEST_ZOO_LIBRARY},
-                        {"selector", "honest"},
-                        {"options", ""}};
-    return Ask(hello.dump()).substr(0, 30);
-  }
-
-  std::unique_ptr<SharedImage> image_;
-  std::unique_ptr<Child> child_;
-};
-
-TEST_F(Worker, AnswersASenselessRequestAndGoesOn) {
-  const std::string no = R"({"status":"bad_request","message":)";
-  EXPECT_EQ(Ask("what?"), no + R"("a message that is not JSON","seq":null})");
-  EXPECT_EQ(Ask("[]"), no + R"("a message that is not a JSON object","seq":null})");
-  EXPECT_EQ(Ask(R"({"seq":1})"), no + R"("op: missing","seq":1})");
-  EXPECT_EQ(Ask(R"({"seq":2,"op":"supports"})"), no + R"("supports before hello","seq":2})");
-  EXPECT_EQ(Ask(R"({"seq":3,"op":"hello"})"), no + R"("protocol: this worker speaks 1","seq":3})");
-  EXPECT_EQ(Ask(R"({"op":"hello","protocol":1})"), no + R"("library: missing","seq":null})");
-  EXPECT_EQ(Hello(), R"({"status":"ok","protocol":1,"cl)");
-  EXPECT_EQ(Ask(R"({"seq":4,"op":"hello"})"), no + R"("a second hello","seq":4})");
-  EXPECT_EQ(Ask(R"({"seq":5,"op":"dance"})"), no + R"("unknown op dance","seq":5})");
-  EXPECT_EQ(Ask(R"({"seq":6,"op":"supports"})"), no + R"("problem: not an object","seq":6})");
-  EXPECT_EQ(Ask(R"({"seq":7,"op":"forward"})"), no + R"("problem: not an object","seq":7})");
-}
-
-TEST_F(Worker, EchoesAnySeq) {
-  EXPECT_EQ(Ask(R"({"seq":{"a":[1,"x"]},"op":"dance"})"),
-            R"({"status":"bad_request","message":"dance before hello","seq":{"a":[1,"x"]}})");
-}
-
-TEST_F(Worker, RefusesWhatIsReserved) {
-  (void)Hello();
-  for (const std::string op : {"write_kv", "merge", "graph_capture", "graph_update", "graph_replay",
-                               "graph_inspect", "graph_destroy", "copy_to_persistent"}) {
-    EXPECT_EQ(
-        Ask(R"({"seq":1,"op":")" + op + R"("})"),
-        R"({"status":"refused","message":")" + op + R"( is reserved and not offered","seq":1})");
-  }
-}
-
-TEST_F(Worker, AsksForAnImageAsLargeAsAnnounced) {
-  (void)Hello();
-  Json request = {{"seq", 1},
-                  {"op", "forward"},
-                  {"problem", ToJson(zoo::MakeCall(1).problem)},
-                  {"image_bytes", 4096},
-                  {"tensors", Json::array()}};
-  EXPECT_EQ(
-      Ask(request.dump()),
-      R"({"status":"bad_request","message":"image_bytes: more than the image holds","seq":1})");
-  request["image_bytes"] = -1;
-  EXPECT_EQ(Ask(request.dump()),
-            R"({"status":"bad_request","message":"image_bytes: missing","seq":1})");
-}
-
-TEST_F(Worker, EndsWithExitCodeZeroAfterBye) {
-  (void)Hello();
-  EXPECT_EQ(Ask(R"({"seq":9,"op":"bye"})"), R"({"status":"ok","seq":9})");
-  child_->WaitForExit(60);
-  EXPECT_EQ(child_->BrokenWhileIdle(), "exit code 0 between calls") << child_->OutputTail();
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ namespace attest {
 namespace {
 
 struct Flags {
-  std::string backends = "cpu";
+  std::string backends;
   std::string tier = "smoke";
 };
 
@@ -38,6 +38,8 @@ Result<Flags> ReadFlags(int argc, char** argv) {
     if (++i == argc) return BadInput(fmt::format("{}: a value is missing", flag));
     *value = argv[i];
   }
+  if (flags.backends.empty())
+    return BadInput("--backend: which one? A name, or the path of a library");
   return flags;
 }
 

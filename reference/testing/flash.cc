@@ -15,10 +15,6 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kLog2E = 1.44269504F;
 constexpr std::size_t kBlock = 8;
 
-double CutTo(double value, int exponent) {
-  return std::ldexp(std::trunc(std::ldexp(value, -exponent)), exponent);
-}
-
 float TowardZero(double value) {
   const auto nearest = static_cast<float>(value);
   return std::fabs(static_cast<double>(nearest)) > std::fabs(value) ? std::nextafter(nearest, 0.0F)
@@ -30,9 +26,10 @@ float AddBlock(float sum, const std::array<double, kBlock>& products, std::size_
   double largest = std::fabs(static_cast<double>(sum));
   for (std::size_t n = 0; n < count; ++n) largest = std::max(largest, std::fabs(products[n]));
   if (largest == 0.0) return sum;
-  const int last_bit = std::ilogb(largest) - 24;
-  double total = CutTo(static_cast<double>(sum), last_bit);
-  for (std::size_t n = 0; n < count; ++n) total += CutTo(products[n], last_bit);
+  const double unit = std::ldexp(1.0, std::ilogb(largest) - 24);
+  const double per_unit = 1.0 / unit;
+  double total = std::trunc(static_cast<double>(sum) * per_unit) * unit;
+  for (std::size_t n = 0; n < count; ++n) total += std::trunc(products[n] * per_unit) * unit;
   return TowardZero(total);
 }
 

@@ -76,7 +76,7 @@ struct Text {
       const double p = std::exp(s[j] - m);
       double rounding = k.u_p > 0 ? std::max(k.u_p, std::min(1.0, k.tiny / p)) : 0;
       if (k.flushes && k.u_p > 0 && p < std::ldexp(1.0, k.format.min_exponent)) rounding = 1;
-      if (flat && a.round_p <= 1) rounding = std::min(rounding, 2 * (dz + coh));
+      if (flat && !x.has_sink && a.round_p <= 1) rounding = std::min(rounding, 2 * (dz + coh));
       if (p < 0x1p-124) rounding += 1;
       pi.push_back(p / l);
       theta.push_back(dz + coh + spread);

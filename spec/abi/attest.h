@@ -45,8 +45,7 @@ extern "C" {
 #define ATTEST_EXPORT __attribute__((visibility("default")))
 #endif
 
-/* ---- Results
- * ------------------------------------------------------------------------------------------- */
+/* ---- Results ---- */
 
 typedef int32_t attest_status_t;
 enum {
@@ -77,8 +76,7 @@ typedef struct attest_error {
   char message[1024];
 } attest_error_t;
 
-/* ---- Tensors: DLPack's DLTensor layout
- * ----------------------------------------------------------------- */
+/* ---- Tensors: DLPack's DLTensor layout ---- */
 
 /* Numbers are DLPack's DLDeviceType. */
 enum {
@@ -127,8 +125,7 @@ typedef struct attest_tensor {
   uint64_t byte_offset;
 } attest_tensor_t;
 
-/* ---- What is asked: the problem
- * ------------------------------------------------------------------------ */
+/* ---- What is asked: the problem ---- */
 
 /* Request r has q_len[r] new tokens and seq_len[r] keys in all. Query row i stands at position
  * p = seq_len - q_len + i (bottom-right alignment). Which keys it sees: spec/clauses/masks.md. */
@@ -230,8 +227,7 @@ typedef struct attest_problem {
   int64_t block_table_width;
 } attest_problem_t;
 
-/* ---- What a backend says of itself: the claims
- * --------------------------------------------------------- */
+/* ---- What a backend says of itself: the claims ---- */
 
 /* Arithmetic classes, spec/clauses/numerics.md: every bound that the suite applies follows from the
  * class. */
@@ -358,8 +354,7 @@ typedef struct attest_claims {
   attest_arithmetic_t arithmetic;
 } attest_claims_t;
 
-/* ---- The calls
- * ------------------------------------------------------------------------------------------ */
+/* ---- The calls ---- */
 
 /* Tensors of one forward call. R = num_requests, T = rows of query (>= num_actual_tokens), Hq, Hkv
  * = heads, D = head_dim_qk, Dv = head_dim_v, B = num_blocks, N = block_size. Rows
@@ -368,38 +363,52 @@ typedef struct attest_forward_args {
   uint32_t struct_size;
   uint32_t reserved0;
 
-  attest_tensor_t query; /* [T, Hq, D] */
-  attest_tensor_t key;   /* [T, Hkv, D]; this step's keys. Decoder: the cache holds them already.
-                            Encoder-only: the keys. Encoder-decoder: absent */
-  attest_tensor_t value; /* [T, Hkv, Dv]; as key */
-  attest_tensor_t key_cache;   /* [B, N, Hkv, D] (or x-split); absent for encoder-only */
-  attest_tensor_t value_cache; /* [B, N, Hkv, Dv] (or x-split); absent for encoder-only */
+  /* [T, Hq, D] */
+  attest_tensor_t query;
+  /* [T, Hkv, D]; this step's keys. Decoder: the cache holds them already. Encoder-only: the keys.
+   * Encoder-decoder: absent */
+  attest_tensor_t key;
+  /* [T, Hkv, Dv]; as key */
+  attest_tensor_t value;
+  /* [B, N, Hkv, D] (or x-split); absent for encoder-only */
+  attest_tensor_t key_cache;
+  /* [B, N, Hkv, Dv] (or x-split); absent for encoder-only */
+  attest_tensor_t value_cache;
 
-  attest_tensor_t query_start_loc; /* int32 [R+1], prefix sums of q_len */
-  attest_tensor_t
-      seq_lens; /* int32 [R], keys in all; encoder-only: equals q_len; cross: encoder length */
-  attest_tensor_t block_table; /* int32 [R, block_table_width]; entries at ceil(seq_len/N) and
-                                  beyond may hold anything. Absent for encoder-only */
-  attest_tensor_t
-      slot_mapping; /* int64 [T]; slot of each new token, < 0: not written. Informative here */
-  attest_tensor_t request_causal; /* bool [R]; only with ATTEST_CAUSALITY_PER_REQUEST */
+  /* int32 [R+1], prefix sums of q_len */
+  attest_tensor_t query_start_loc;
+  /* int32 [R], keys in all; encoder-only: equals q_len; cross: encoder length */
+  attest_tensor_t seq_lens;
+  /* int32 [R, block_table_width]; entries at ceil(seq_len/N) and beyond may hold anything. Absent
+   * for encoder-only */
+  attest_tensor_t block_table;
+  /* int64 [T]; slot of each new token, < 0: not written. Informative here */
+  attest_tensor_t slot_mapping;
+  /* bool [R]; only with ATTEST_CAUSALITY_PER_REQUEST */
+  attest_tensor_t request_causal;
 
-  attest_tensor_t sinks;         /* float32 [Hq]; a logit that joins the softmax denominator only */
-  attest_tensor_t alibi_slopes;  /* float32 [Hq] */
-  attest_tensor_t prefix_ranges; /* int64 [n, 3]: request, first, last position, both inclusive */
-  attest_tensor_t
-      tree_mask; /* bool [T, max_query_len]: may new token i see new token j of its request */
-  attest_tensor_t
-      custom_mask; /* [R, Hq, max_query_len, max_seq_len]; broadcast axes have stride 0 */
-  attest_tensor_t
-      key_scale; /* float32 [B, N, Hkv]; broadcast axes have stride 0; stored * scale = key */
-  attest_tensor_t value_scale; /* float32 [B, N, Hkv] */
+  /* float32 [Hq]; a logit that joins the softmax denominator only */
+  attest_tensor_t sinks;
+  /* float32 [Hq] */
+  attest_tensor_t alibi_slopes;
+  /* int64 [n, 3]: request, first, last position, both inclusive */
+  attest_tensor_t prefix_ranges;
+  /* bool [T, max_query_len]: may new token i see new token j of its request */
+  attest_tensor_t tree_mask;
+  /* [R, Hq, max_query_len, max_seq_len]; broadcast axes have stride 0 */
+  attest_tensor_t custom_mask;
+  /* float32 [B, N, Hkv]; broadcast axes have stride 0; stored * scale = key */
+  attest_tensor_t key_scale;
+  /* float32 [B, N, Hkv] */
+  attest_tensor_t value_scale;
 
-  attest_tensor_t out; /* [T, Hq, Dv]; rows >= num_actual_tokens stay as they are */
-  attest_tensor_t
-      lse; /* float32 [T, Hq]; natural logarithm, sinks included; with ATTEST_FLAG_LSE */
+  /* [T, Hq, Dv]; rows >= num_actual_tokens stay as they are */
+  attest_tensor_t out;
+  /* float32 [T, Hq]; natural logarithm, sinks included; with ATTEST_FLAG_LSE */
+  attest_tensor_t lse;
 
-  const int32_t* query_start_loc_cpu; /* host copies for planning */
+  /* Host copies for planning. */
+  const int32_t* query_start_loc_cpu;
   const int32_t* seq_lens_cpu;
 } attest_forward_args_t;
 
@@ -413,8 +422,8 @@ typedef struct attest_write_kv_args {
   attest_tensor_t key_cache;    /* written */
   attest_tensor_t value_cache;  /* written */
   attest_tensor_t slot_mapping; /* int64 [n], n <= T; block = slot / N, offset = slot % N */
-  attest_tensor_t
-      key_scale; /* input for per-tensor and per-head scales, output for per-token scales */
+  /* input for per-tensor and per-head scales, output for per-token scales */
+  attest_tensor_t key_scale;
   attest_tensor_t value_scale;
 } attest_write_kv_args_t;
 
@@ -437,15 +446,14 @@ typedef struct attest_persistent_view {
   uint64_t buffer_bytes;
 } attest_persistent_view_t;
 
-typedef struct attest_graph
-    attest_graph_t; /* owned by the backend, from graph_capture to graph_destroy */
+/* Owned by the backend, from graph_capture to graph_destroy. */
+typedef struct attest_graph attest_graph_t;
 
 /* The table that attest_backend_open fills. A NULL member is "not offered"; `close`, `claims`,
  * `supports`, `forward` and `synchronize` are always offered. `allocate`, `release` and both copies
  * come together; a backend without them works on host memory. */
 typedef struct attest_backend {
-  uint32_t
-      struct_size; /* set by the caller to what it knows; lowered by the backend to what it fills */
+  uint32_t struct_size; /* the caller sets what it knows; the backend lowers it to what it fills */
   uint32_t abi_version; /* ATTEST_ABI_VERSION that the backend was built with */
   void* self;           /* passed to every member */
 

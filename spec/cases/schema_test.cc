@@ -47,8 +47,8 @@ TEST(Schema, ProblemHasTheKeysOfTheReader) {
 }
 
 TEST(Schema, ProblemWordsAreWordsOfTheReader) {
-  for (const auto& [key, property] :
-       Schema("spec/cases/problem.schema.json")["properties"].items()) {
+  const Json properties = Schema("spec/cases/problem.schema.json")["properties"];
+  for (const auto& [key, property] : properties.items()) {
     if (!property.contains("enum")) continue;
     for (const Json& word : property["enum"]) {
       Problem problem;

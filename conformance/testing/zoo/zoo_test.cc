@@ -3,6 +3,7 @@
 // Every inmate ends as it should, its sin costs the call in flight and nothing else, and what comes
 // back is bytes that the child wrote and nothing of an earlier call.
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -342,18 +343,35 @@ TEST(Zoo, ABackendThatOpensOnlyOnceCannotBeStartedAgain) {
   EXPECT_EQ(result.message, "the backend does not open again: only once");
 }
 
-TEST(Zoo, AWorkerDiesWithItsParent) {
-  const ZooFile file("dies_later");
+// Runs `drive` in a process of its own, kills that one as soon as somebody has written the file,
+// and says whether the pid in it ends.
+template <typename Drive>
+bool DiesWithTheParent(const ZooFile& file, const Drive& drive) {
   const pid_t parent = fork();
   if (parent == 0) {
-    const std::unique_ptr<Session> session = Open(Inmate("dies-later"));
+    drive();
+    _exit(0);
+  }
+  for (int i = 0; i < 10'000 && file.ReadPid() == 0; ++i) usleep(1'000);
+  kill(parent, SIGKILL);
+  waitpid(parent, nullptr, 0);
+  return file.ReadPid() > 0 && EndsAtLast(file.ReadPid());
+}
+
+TEST(Zoo, AnyWorkerDiesWithItsParent) {
+  const ZooFile file("never_says_hello");
+  EXPECT_TRUE(DiesWithTheParent(
+      file, [] { (void)Session::Open(FakeWorker("never-says-hello"), {.deadline_floor_s = 60}); }));
+}
+
+TEST(Zoo, WhatAWorkerForkedDiesWithTheParentToo) {
+  const ZooFile file("forks_and_hangs");
+  EXPECT_TRUE(DiesWithTheParent(file, [] {
+    const std::unique_ptr<Session> session =
+        Open(Inmate("forks-and-hangs"), {.deadline_floor_s = 60});
     CallImage image;
     if (session != nullptr) (void)Call(*session, zoo::MakeCall(kMarkedHeads), image);
-    kill(getpid(), SIGKILL);
-  }
-  ASSERT_TRUE(EndsAtLast(parent));
-  ASSERT_GT(file.ReadPid(), 0);
-  EXPECT_TRUE(EndsAtLast(file.ReadPid()));
+  }));
 }
 
 // ---- Backends that do not open
