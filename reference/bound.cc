@@ -39,7 +39,7 @@ BoundRules MakeBoundRules(const Problem& problem, const Arithmetic& arithmetic) 
   rules.u_v = arithmetic.round_v;
   rules.u_part = arithmetic.round_partial;
   rules.eps_exp = arithmetic.exp_error;
-  rules.eps_alpha = arithmetic.name == "strict" ? 0x1p-22 : 0x1p-21;
+  rules.eps_alpha = 0x1p-21;
   rules.flushes = arithmetic.name == "lenient";
   rules.c_pv = arithmetic.accumulate_pv;
   rules.c_l = arithmetic.accumulate_l;
@@ -193,14 +193,13 @@ BlockBound::LineFacts BlockBound::FactsOf(Eigen::Index line, double weight_sum) 
   facts.g_pv = Growth(rules_.c_pv, facts.n);
   facts.g_l = Growth(rules_.c_l, facts.n);
   facts.kept = std::max(1.0 - facts.g_l, 0x1p-10);
-  facts.whole = sums.whole / weight_sum;
+  facts.high = sums.whole / weight_sum + facts.pi_s * std::exp(facts.theta_s);
   facts.low = sums.low / weight_sum + facts.pi_s * std::exp(-facts.theta_s);
   return facts;
 }
 
 double BlockBound::LseBound(const LineFacts& facts, double lse) const {
-  const double high = facts.whole + facts.pi_s * std::exp(facts.theta_s);
-  double shift = std::max(std::log(high), -std::log(std::max(facts.low, kLeast)));
+  double shift = std::max(std::log(facts.high), -std::log(std::max(facts.low, kLeast)));
   if (facts.theta_max > kThetaLimit) shift = std::max(shift, facts.theta_max + 1.0);
   return shift + facts.g_l / facts.kept + 2.0 * rules_.eps_alpha +
          6.0 * kU * (facts.m + std::abs(lse));
@@ -224,7 +223,7 @@ Eigen::ArrayXd BlockBound::ErrorOf(Eigen::Index line, const LineFacts& facts,
   const double den = std::max(facts.low * facts.kept, kLeast);  // D
   Terms error =
       ((scored + rounded).max(centred) + (rules_.u_v + facts.g_pv + rules_.u_v * facts.g_pv) * a +
-       facts.g_l * facts.whole * size + std::expm1(facts.theta_s) * facts.pi_s * size) /
+       facts.g_l * facts.high * size + std::expm1(facts.theta_s) * facts.pi_s * size) /
       den;
 
   // The range of the values, over all keys that the block of lines sees: never less than the row's.

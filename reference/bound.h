@@ -68,7 +68,7 @@ class BlockBound {
     double x2 = 0.0;     // sum p X^2
     double w2 = 0.0;     // sum p (X + e^Theta up)^2
     double eup = 0.0;    // sum p e^Theta up
-    double whole = 0.0;  // W
+    double whole = 0.0;  // W without the sink, times l
     double low = 0.0;    // sum p e^-Theta (1 - min(1, up))
   };
 
@@ -82,9 +82,9 @@ class BlockBound {
     double theta_max = 0.0;  // of the keys and the sink
     double g_pv = 0.0;
     double g_l = 0.0;
-    double kept = 1.0;   // 1 - g_l
-    double whole = 0.0;  // W
-    double low = 0.0;    // D / (1 - g_l)
+    double kept = 1.0;  // 1 - g_l
+    double high = 0.0;  // W
+    double low = 0.0;   // D / (1 - g_l)
   };
 
   double CountOf(Eigen::Index line) const;

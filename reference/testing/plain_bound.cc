@@ -24,7 +24,7 @@ Class ClassOf(DType dtype, const Arithmetic& a) {
       .format = format,
       .u_p = wide ? 0.0 : a.round_p * format.unit_roundoff,
       .tiny = wide ? 0.0 : a.round_p * std::ldexp(0.5, format.min_exponent - format.mantissa_bits),
-      .eps_alpha = a.name == "strict" ? 0x1p-22 : 0x1p-21,
+      .eps_alpha = 0x1p-21,
       .flushes = a.name == "lenient"};
 }
 
@@ -96,7 +96,7 @@ struct Text {
     return low;
   }
   double Whole() const {
-    double whole = 0;
+    double whole = pi_s * std::exp(theta_s);
     for (std::size_t j = 0; j < s.size(); ++j) whole += pi[j] * std::exp(theta[j]) * (1 + up[j]);
     return whole;
   }
@@ -151,9 +151,8 @@ PlainBound ComputePlainBound(const Numbers& numbers, std::size_t row, KeyRange s
   for (std::size_t c = 0; c < numbers.v[0].size(); ++c) {
     bound.out.push_back(text.Column(c, low, whole));
   }
-  const double high = whole + text.pi_s * std::exp(text.theta_s);
   const double lse = text.m + std::log(text.l);
-  bound.lse = std::max(std::log(high), -std::log(low)) + text.g_l / (1 - text.g_l) +
+  bound.lse = std::max(std::log(whole), -std::log(low)) + text.g_l / (1 - text.g_l) +
               2 * text.k.eps_alpha + 6 * u * (std::fabs(text.m) + std::fabs(lse));
   return bound;
 }
