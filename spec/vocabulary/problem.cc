@@ -69,6 +69,10 @@ Status CheckScoresAndMask(const Problem& p) {
   }};
   for (const auto& [name, value] : counts) {
     if (value < 0) return BadInput(fmt::format("{}: {} is negative", name, value));
+    // Positions are added to it: 2^40 keys are more than anyone has, and far from overflow.
+    if (value > (std::int64_t{1} << 40)) {
+      return BadInput(fmt::format("{}: {} is more than 2^40", name, value));
+    }
     if (value > 0 && cross) return BadInput(fmt::format("{}: cross attention has no window", name));
   }
   if (p.causality == Causality::kPerRequest && p.request_causal.size() != p.requests.size()) {
