@@ -124,6 +124,14 @@ TEST(Summary, RefusalsThatPassClaimNothing) {
   EXPECT_EQ(summary.outside, 1);
 }
 
+TEST(Summary, ARefusalOfAFeatureDoesNotClaimItsProfile) {
+  const Summary summary =
+      SummaryOf({{MakeCase("a", {"causal"})}, {MakeCase("refuse", {"window"}, CaseKind::kRefusal)}},
+                {.profiles = {"causal", "window"}});
+  EXPECT_EQ(VerdictOf(summary, "window"), ProfileVerdict::kNotClaimed);
+  EXPECT_EQ(summary.verdict, RunVerdict::kNotConformant);
+}
+
 TEST(Summary, ARefusalThatFailsIsNotConformantEvenWithoutAClaim) {
   const Summary summary =
       SummaryOf({{.value = MakeCase("refuse", {}, CaseKind::kRefusal), .verdict = Verdict::kFail}});

@@ -40,8 +40,9 @@ struct SessionOptions {
   int threads = 1;                                // "threads=N" to the backend
 };
 
-// One thread opens and drives a session: the kernel ends a child when the thread that started it
-// ends. More sessions may run in other threads.
+// One thread at a time drives a session; more sessions may run in other threads. Where
+// spec().worker is not empty it is one thread from Open to the end: the kernel ends such a child
+// when the thread that started it ends.
 class Session {
  public:
   // Starts a child, opens the backend and reads its claims. Bad input: the library has no

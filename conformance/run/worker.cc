@@ -4,6 +4,7 @@
 // is expected. Started by the parent with fd 3 (socket) and fd 4 (image); spec/abi/worker.md.
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -62,8 +63,8 @@ bool Send(const Json& answer) {
   return true;
 }
 
-// A parent that dies takes a busy worker and its descendants along: the kernel's parent-death
-// signal would reach the worker alone. `socket` is a duplicate, since a backend may close fd 3.
+// A parent that dies takes a busy worker and its descendants along. `socket` is a duplicate, since
+// a backend may close fd 3.
 void DieWithTheParent(int socket, const std::atomic<bool>& said_bye) {
   pollfd hangup = {.fd = socket, .events = POLLRDHUP, .revents = 0};
   while (poll(&hangup, 1, -1) < 0 && errno == EINTR) {
@@ -182,6 +183,8 @@ Json Worker::Bye() {
 int Run() {
   // Lines of a backend that dies should not die with its buffer.
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+  // The parent's death signal would kill the worker alone, before it could kill its descendants.
+  prctl(PR_SET_PDEATHSIG, 0);
   static std::atomic<bool> said_bye = false;
   std::thread(DieWithTheParent, dup(kSocketFd), std::cref(said_bye)).detach();
   Worker worker;
