@@ -135,8 +135,8 @@ std::string_view Name(Causality value);      // "causal" "non_causal" "per_reque
 std::string_view Name(KvScaleKind value);    // "none" "per_tensor" "per_head" "per_token_head"
 std::string_view Name(MaskKind value);       // "none" "boolean" "additive"
 std::string_view Name(CacheLayout value);    // "nhd" "hnd" "packed_kv" "kv_first" "padded_pages"
-                                           // "x_split" "shared_latent"
-std::string_view Name(TokenLayout value);  // "dense" "qkv_fused" "padded_rows"
+                                             // "x_split" "shared_latent"
+std::string_view Name(TokenLayout value);    // "dense" "qkv_fused" "padded_rows"
 
 }  // namespace attest
 

@@ -508,7 +508,9 @@ class ZooWorkerDoor : public testing::TestWithParam<std::pair<const char*, const
 
 TEST_P(ZooWorkerDoor, IsShutWithOneClearLine) {
   const auto& [mode, message] = GetParam();
-  const Result<std::unique_ptr<Session>> session = Session::Open(FakeWorker(mode), ShortOptions());
+  const bool hangs = std::string(mode) == "never-says-hello";
+  const Result<std::unique_ptr<Session>> session =
+      Session::Open(FakeWorker(mode), hangs ? ShortOptions() : PatientOptions());
   ASSERT_FALSE(session.ok());
   EXPECT_EQ(session.status().code(), StatusCode::kBadInput);
   EXPECT_EQ(session.status().message(), std::string("backend '") + mode + "': " + message);
@@ -525,7 +527,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(ZooWorker, AProgramThatIsNotThereIsAnEnvironmentError) {
   BackendSpec spec = FakeWorker("honest");
   spec.worker[0] = "/nowhere/worker";
-  const Result<std::unique_ptr<Session>> session = Session::Open(spec, ShortOptions());
+  const Result<std::unique_ptr<Session>> session = Session::Open(spec, PatientOptions());
   ASSERT_FALSE(session.ok());
   EXPECT_EQ(session.status().code(), StatusCode::kEnvironment);
   EXPECT_EQ(session.status().message(),
