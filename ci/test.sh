@@ -60,10 +60,10 @@ if [ "$failed" -eq 0 ]; then
     --backend build/coverage/test/libattest_first.so
   step "line coverage above the floors" coverage/lines.sh build/coverage
   show '^coverage:' "line coverage above the floors"
-  step "format and tidy" ci/tidy.sh build/coverage
 fi
 
 step "configure release" cmake --preset release
+step "format and tidy" ci/tidy.sh build/release
 # The tests ran instrumented above; what is certified here are the programs.
 step "build release" cmake --build --preset release --target \
   attest attest-worker attest_cpu attest_null attest_suite attest-coverage

@@ -38,7 +38,6 @@ std::pair<Verdict, std::string> VerdictOfEnd(const CallResult& call) {
     case CallEnd::kAnswered:
       break;
     case CallEnd::kCrash:
-      return {Verdict::kCrash, call.message};
     case CallEnd::kMemory:
       return {Verdict::kCrash, call.message};
     case CallEnd::kTimeout:
