@@ -82,7 +82,7 @@ function(attest_test name)
   endif()
   add_test(NAME ${name} COMMAND ${name})
   if(NOT ARG_TIMEOUT)
-    set(ARG_TIMEOUT 300)
+    set(ARG_TIMEOUT 900)
   endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "unit;${ARG_LABELS}"
     ENVIRONMENT "RC_PARAMS=seed=20260101;ATTEST_BIN=${CMAKE_BINARY_DIR}/bin;ATTEST_SOURCE=${PROJECT_SOURCE_DIR}")
