@@ -22,6 +22,11 @@ struct AttentionTensors {
   TensorView seq_lens;
   TensorView block_table;
   TensorView sinks;
+  TensorView alibi_slopes;
+  TensorView tree_mask;
+  TensorView custom_mask;
+  TensorView key_scale;
+  TensorView value_scale;
 };
 
 struct QueryRow {

@@ -301,6 +301,16 @@ void ProcessSession::SayBye() {
 
 }  // namespace
 
+CallResult Session::WriteKv(const attest_problem_t& /*problem*/, double /*multiply_adds*/,
+                            CallImage& /*image*/) {
+  return ProtocolError("write_kv: not offered by this session");
+}
+
+CallResult Session::Merge(const attest_problem_t& /*problem*/, double /*multiply_adds*/,
+                          CallImage& /*image*/) {
+  return ProtocolError("merge: not offered by this session");
+}
+
 Result<std::unique_ptr<Session>> Session::Open(const BackendSpec& spec,
                                                const SessionOptions& options) {
   auto session = std::make_unique<ProcessSession>(spec, options);

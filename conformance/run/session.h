@@ -62,6 +62,13 @@ class Session {
   virtual CallResult Forward(const attest_problem_t& problem, double multiply_adds,
                              CallImage& image) = 0;
 
+  // As Forward, for write_kv and merge: `image` holds the members of attest_write_kv_args_t by
+  // name, or of attest_merge_args_t with part i as "part_out_i" and "part_lse_i". Only of a backend
+  // that claims ATTEST_CLAIM_WRITE_KV or ATTEST_CLAIM_MERGE.
+  virtual CallResult WriteKv(const attest_problem_t& problem, double multiply_adds,
+                             CallImage& image);
+  virtual CallResult Merge(const attest_problem_t& problem, double multiply_adds, CallImage& image);
+
   // Children started so far, the first included.
   virtual int children_started() const { return 0; }
   // What went wrong while no call was in flight, and so cost none: "signal 11 (segmentation fault)

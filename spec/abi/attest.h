@@ -295,6 +295,8 @@ typedef struct attest_arithmetic {
 #define ATTEST_CLAIM_KV_SCALE_PER_TENSOR (UINT64_C(1) << 28)
 #define ATTEST_CLAIM_KV_SCALE_PER_HEAD (UINT64_C(1) << 29)
 #define ATTEST_CLAIM_KV_SCALE_PER_TOKEN_HEAD (UINT64_C(1) << 30)
+#define ATTEST_CLAIM_WRITE_KV (UINT64_C(1) << 31) /* the table offers write_kv */
+#define ATTEST_CLAIM_MERGE (UINT64_C(1) << 32)    /* the table offers merge */
 
 typedef int32_t attest_graph_level_t;
 enum {
@@ -393,9 +395,12 @@ typedef struct attest_forward_args {
   attest_tensor_t alibi_slopes;
   /* int64 [n, 3]: request, first, last position, both inclusive */
   attest_tensor_t prefix_ranges;
-  /* bool [T, max_query_len]: may new token i see new token j of its request */
+  /* bool [T, max_query_len]: may new token i see new token j of its request. Columns at q_len and
+   * beyond hold anything */
   attest_tensor_t tree_mask;
-  /* [R, Hq, max_query_len, max_seq_len]; broadcast axes have stride 0 */
+  /* bool, or with ATTEST_MASK_ADDITIVE float32 or the query's dtype: [R, Hq, max_query_len,
+   * max_seq_len]; broadcast axes have stride 0. Minus infinity in an additive mask removes the key.
+   * Rows and keys past those of a request hold anything */
   attest_tensor_t custom_mask;
   /* float32 [B, N, Hkv]; broadcast axes have stride 0; stored * scale = key */
   attest_tensor_t key_scale;

@@ -119,6 +119,8 @@ const std::vector<FeatureName>& FeatureNames() {
       {ATTEST_CLAIM_KV_SCALE_PER_TENSOR, "kv-scale-per-tensor"},
       {ATTEST_CLAIM_KV_SCALE_PER_HEAD, "kv-scale-per-head"},
       {ATTEST_CLAIM_KV_SCALE_PER_TOKEN_HEAD, "kv-scale-per-token-head"},
+      {ATTEST_CLAIM_WRITE_KV, "write-kv"},
+      {ATTEST_CLAIM_MERGE, "merge"},
   };
   return kNames;
 }

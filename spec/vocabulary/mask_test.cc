@@ -5,6 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -247,6 +250,134 @@ TEST(Mask, PositionsAreNegativeWhenRowsOutnumberKeys) {
   const Problem problem = Decoder(Causality::kCausal, {5, 3});
   EXPECT_EQ(PositionOf(problem, 0, 0), -2);
   EXPECT_EQ(PositionOf(problem, 0, 4), 2);
+}
+
+Picture DrawMask(const Problem& problem, const MaskTensors& tensors, int head = 0) {
+  const Mask mask(problem, tensors);
+  const auto [q_len, seq_len] = problem.requests[0];
+  Picture picture;
+  for (std::int64_t row = 0; row < q_len; ++row) {
+    std::vector<std::uint8_t> seen(static_cast<std::size_t>(seq_len));
+    const std::int64_t count = mask.Fill(0, head, row, {0, seq_len}, seen.data());
+    std::string line;
+    for (const std::uint8_t one : seen) line += one != 0 ? 'x' : '.';
+    EXPECT_EQ(count, std::count(line.begin(), line.end(), 'x'));
+    picture.push_back(line);
+  }
+  return picture;
+}
+
+TEST(Mask, ChunkedLocalStartsAnewAtEachBlock) {
+  Problem problem = Decoder(Causality::kCausal, {5, 9});
+  problem.local_block_size = 4;
+  ExpectMask(problem, {"....x....",  //
+                       "....xx...",  //
+                       "....xxx..",  //
+                       "....xxxx.",  //
+                       "........x"});
+}
+
+TEST(Mask, LookBackKeepsEarlierBlocks) {
+  Problem problem = Decoder(Causality::kCausal, {4, 8});
+  problem.local_block_size = 3;
+  problem.local_block_lookback = 1;
+  ExpectMask(problem, {"xxxxx...",  //
+                       "xxxxxx..",  //
+                       "...xxxx.",  //
+                       "...xxxxx"});
+}
+
+TEST(Mask, PrefixRangeIsInclusiveAndOverridesCausalityAndWindow) {
+  Problem problem = Decoder(Causality::kCausal, {6, 6}, 2);
+  problem.prefix_ranges = {{.request = 0, .first = 1, .last = 4}};
+  EXPECT_EQ(Draw(problem), (Picture{"x.....",  //
+                                    "xxxxx.",  //
+                                    ".xxxx.",  //
+                                    ".xxxx.",  //
+                                    ".xxxx.",  //
+                                    "....xx"}));
+}
+
+TEST(Mask, PrefixRangeEndsAtSeqLen) {
+  Problem problem = Decoder(Causality::kCausal, {2, 3});
+  problem.prefix_ranges = {{.request = 0, .first = 1, .last = 7}};
+  EXPECT_EQ(Draw(problem), (Picture{"xxx", "xxx"}));
+  EXPECT_EQ(VisibleHull(problem, 0, 0).last, 3);
+}
+
+TEST(Mask, ClampedPrefixRangeKeepsTheLeftWindow) {
+  Problem problem = Decoder(Causality::kCausal, {6, 6}, 2);
+  problem.prefix_ranges = {{.request = 0, .first = 1, .last = 4}};
+  problem.prefix_clamped = true;
+  EXPECT_EQ(Draw(problem), (Picture{"x.....",  //
+                                    "xxxxx.",  //
+                                    ".xxxx.",  //
+                                    "..xxx.",  //
+                                    "...xx.",  //
+                                    "....xx"}));
+  EXPECT_EQ(VisibleHull(problem, 0, 3).first, 2);
+}
+
+TEST(Mask, PrefixRangeBelongsToItsRequest) {
+  Problem problem = Decoder(Causality::kCausal, {2, 2});
+  problem.requests.push_back({3, 3});
+  problem.prefix_ranges = {{.request = 1, .first = 0, .last = 2}};
+  EXPECT_EQ(Draw(problem), (Picture{"x.", "xx"}));
+  EXPECT_EQ(Draw(problem, 1), (Picture{"xxx", "xxx", "xxx"}));
+}
+
+TEST(Mask, TreeRowsSeeTheContextAndTheirMarkedTokens) {
+  Problem problem = Decoder(Causality::kCausal, {3, 5});
+  problem.tree_mask = true;
+  // Four columns where q_len is three: the last one must not be read.
+  const std::array<std::uint8_t, 12> marks = {1, 0, 0, 1,  //
+                                              1, 1, 0, 1,  //
+                                              1, 0, 1, 1};
+  const MaskTensors tensors = {.tree_mask = {.data = reinterpret_cast<const std::byte*>(&marks),
+                                             .dtype = DType::kBool,
+                                             .shape = {3, 4},
+                                             .strides = {4, 1}},
+                               .custom_mask = {}};
+  EXPECT_EQ(DrawMask(problem, tensors), (Picture{"xxx..",  //
+                                                 "xxxx.",  //
+                                                 "xxx.x"}));
+  EXPECT_FALSE(IsInterval(problem));
+}
+
+TEST(Mask, BooleanMaskIsAndedAndItsHeadAxisMayBeBroadcast) {
+  Problem problem = Decoder(Causality::kCausal, {2, 3});
+  problem.num_q_heads = 2;
+  problem.custom_mask = MaskKind::kBoolean;
+  const std::array<std::uint8_t, 12> marks = {1, 0, 1, 0, 1, 1,  //
+                                              0, 1, 1, 1, 1, 0};
+  MaskTensors tensors = {.tree_mask = {},
+                         .custom_mask = {.data = reinterpret_cast<const std::byte*>(&marks),
+                                         .dtype = DType::kBool,
+                                         .shape = {1, 2, 2, 3},
+                                         .strides = {0, 6, 3, 1}}};
+  EXPECT_EQ(DrawMask(problem, tensors, 0), (Picture{"x..", ".xx"}));
+  EXPECT_EQ(DrawMask(problem, tensors, 1), (Picture{".x.", "xx."}));
+  tensors.custom_mask.strides[1] = 0;
+  EXPECT_EQ(DrawMask(problem, tensors, 1), (Picture{"x..", ".xx"}));
+}
+
+TEST(Mask, MinusInfinityInAnAdditiveMaskRemovesTheKey) {
+  Problem problem = Decoder(Causality::kNonCausal, {1, 3});
+  problem.custom_mask = MaskKind::kAdditive;
+  problem.query_dtype = DType::kFloat16;
+  for (const DType dtype : {DType::kFloat32, DType::kFloat16, DType::kBFloat16}) {
+    const std::array<float, 3> wide = {0.0F, -std::numeric_limits<float>::infinity(), -1e30F};
+    const std::array<std::uint16_t, 3> narrow = {
+        0, static_cast<std::uint16_t>(dtype == DType::kFloat16 ? 0xfc00 : 0xff80), 0xfbff};
+    const void* data = dtype == DType::kFloat32 ? static_cast<const void*>(wide.data())
+                                                : static_cast<const void*>(narrow.data());
+    const MaskTensors tensors = {.tree_mask = {},
+                                 .custom_mask = {.data = static_cast<const std::byte*>(data),
+                                                 .dtype = dtype,
+                                                 .shape = {1, 1, 1, 3},
+                                                 .strides = {0, 0, 0, 1}}};
+    EXPECT_EQ(DrawMask(problem, tensors), (Picture{"x.x"})) << Name(dtype);
+  }
 }
 
 }  // namespace

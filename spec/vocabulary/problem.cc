@@ -82,6 +82,55 @@ Status CheckScoresAndMask(const Problem& p) {
   return {};
 }
 
+// Masks that only some attention types have, and masks that exclude one another.
+Status CheckSpecialMasks(const Problem& p) {
+  const bool causal =
+      p.attention_type == AttentionType::kDecoder && p.causality == Causality::kCausal;
+  if (p.local_block_size > 0 && !causal) {
+    return BadInput(
+        fmt::format("local_block_size: {} outside a causal decoder", p.local_block_size));
+  }
+  if (p.local_block_lookback > 0 && p.local_block_size == 0) {
+    return BadInput(
+        fmt::format("local_block_lookback: {} without local_block_size", p.local_block_lookback));
+  }
+  if (p.tree_mask && !causal) return BadInput("tree_mask: outside a causal decoder");
+  const bool bounded = p.window_left > 0 || p.window_right > 0 || p.local_block_size > 0;
+  if (p.tree_mask && (bounded || !p.prefix_ranges.empty())) {
+    return BadInput("tree_mask: together with a window, local blocks or prefix ranges");
+  }
+  if (!p.prefix_ranges.empty() && p.attention_type != AttentionType::kDecoder) {
+    return BadInput(fmt::format("prefix_ranges: in {} attention", Name(p.attention_type)));
+  }
+  if (p.prefix_clamped && (p.prefix_ranges.empty() || p.window_left == 0)) {
+    return BadInput("prefix_clamped: without prefix_ranges and window_left");
+  }
+  if (p.alibi && p.attention_type == AttentionType::kEncoderDecoder) {
+    return BadInput("alibi: cross attention has no distance of row and key");
+  }
+  const DType additive = p.additive_mask_dtype;
+  if (additive != DType::kFloat32 && additive != p.query_dtype) {
+    return BadInput(
+        fmt::format("additive_mask_dtype: {} is neither float32 nor the query's", Name(additive)));
+  }
+  return {};
+}
+
+// Only 8-bit caches have scales, and integers mean nothing without them.
+Status CheckScales(const Problem& p) {
+  if (p.cache_dtype == DType::kInt8 && p.kv_scale_kind != KvScaleKind::kPerTokenHead) {
+    return BadInput(fmt::format("kv_scale_kind: {} with an int8 cache", Name(p.kv_scale_kind)));
+  }
+  if (p.kv_scale_kind == KvScaleKind::kNone) return {};
+  if (SizeOf(p.cache_dtype) != 1 || !p.uses_paged_kv()) {
+    return BadInput(fmt::format("kv_scale_kind: {} without an 8-bit cache", Name(p.kv_scale_kind)));
+  }
+  if (p.cache_layout == CacheLayout::kSharedLatent && p.kv_scale_kind != KvScaleKind::kPerTensor) {
+    return BadInput(fmt::format("kv_scale_kind: {} of a shared latent", Name(p.kv_scale_kind)));
+  }
+  return {};
+}
+
 Status CheckMemory(const Problem& p) {
   if (p.uses_paged_kv() ? p.block_size < 1 : p.block_size != 0) {
     return BadInput(
@@ -96,6 +145,10 @@ Status CheckMemory(const Problem& p) {
   }};
   for (const auto& [name, value] : counts) {
     if (value < 0) return BadInput(fmt::format("{}: {} is negative", name, value));
+  }
+  if (p.hybrid_split < 1 || (p.hybrid_split > 1 && !p.uses_paged_kv())) {
+    return BadInput(
+        fmt::format("hybrid_split: {} ({} attention)", p.hybrid_split, Name(p.attention_type)));
   }
   if (p.shared_prefix > 0) {
     if (!p.uses_paged_kv())
@@ -130,6 +183,9 @@ Status CheckRequests(const Problem& p) {
     if (range.request < 0 || range.request >= static_cast<std::int64_t>(p.requests.size())) {
       return BadInput(fmt::format("prefix_ranges: no request {}", range.request));
     }
+    if (range.first < 0 || range.last < range.first) {
+      return BadInput(fmt::format("prefix_ranges: {}..{} is no range", range.first, range.last));
+    }
   }
   return {};
 }
@@ -163,8 +219,8 @@ double MultiplyAdds(const Problem& problem) {
 }
 
 Status Validate(const Problem& problem) {
-  for (const auto check :
-       {CheckShapes, CheckDTypes, CheckScoresAndMask, CheckMemory, CheckRequests}) {
+  for (const auto check : {CheckShapes, CheckDTypes, CheckScoresAndMask, CheckSpecialMasks,
+                           CheckScales, CheckMemory, CheckRequests}) {
     if (Status status = check(problem); !status.ok()) return status;
   }
   return {};

@@ -54,6 +54,15 @@ struct PrefixRange {
   bool operator==(const PrefixRange&) const = default;
 };
 
+// Axes of the custom mask whose stride is 0: one plane serves all requests, heads, rows or keys.
+struct MaskBroadcast {
+  bool request = false;
+  bool head = false;
+  bool row = false;
+  bool key = false;
+  bool operator==(const MaskBroadcast&) const = default;
+};
+
 struct Problem {
   AttentionType attention_type = AttentionType::kDecoder;
   Causality causality = Causality::kCausal;
@@ -85,6 +94,8 @@ struct Problem {
   bool batch_invariant = false;
   bool page_aliasing = false;
   MaskKind custom_mask = MaskKind::kNone;
+  MaskBroadcast custom_mask_broadcast;
+  DType additive_mask_dtype = DType::kFloat32;  // float32 or the query's
   std::vector<PrefixRange> prefix_ranges;
 
   CacheLayout cache_layout = CacheLayout::kNhd;
@@ -100,6 +111,9 @@ struct Problem {
 
   std::int64_t shared_prefix =
       0;  // tokens whose pages all requests share; a multiple of block_size
+  // Pages of one page of the memory manager (hybrid block splitting): they follow one another in
+  // memory, and all pages of manager page 0 are dead. 1: the manager's pages are the kernel's.
+  int hybrid_split = 1;
   std::vector<Request> requests;
 
   int group() const { return num_q_heads / num_kv_heads; }

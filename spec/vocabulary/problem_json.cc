@@ -3,11 +3,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <string_view>
 #include <type_traits>
+#include <utility>
 
 namespace attest {
 namespace {
@@ -114,11 +118,38 @@ Status Read(const Json& json, const std::string& path, std::vector<Element>& out
   return {};
 }
 
+constexpr std::array<std::pair<std::string_view, bool MaskBroadcast::*>, 4> kMaskAxes = {{
+    {"request", &MaskBroadcast::request},
+    {"head", &MaskBroadcast::head},
+    {"row", &MaskBroadcast::row},
+    {"key", &MaskBroadcast::key},
+}};
+
+Status Read(const Json& json, const std::string& path, MaskBroadcast& out) {
+  if (!json.is_array()) return Expected(path, "a list of axes", json);
+  MaskBroadcast read;
+  for (const Json& word : json) {
+    const auto axis = std::find_if(kMaskAxes.begin(), kMaskAxes.end(),
+                                   [&word](const auto& known) { return word == known.first; });
+    if (axis == kMaskAxes.end()) return Expected(path, "one of request, head, row, key", word);
+    read.*(axis->second) = true;
+  }
+  out = read;
+  return {};
+}
+
 Json Write(bool value) { return value; }
 Json Write(int value) { return value; }
 Json Write(std::int64_t value) { return value; }
 // The shortest decimal that reads back as the same float32.
 Json Write(float value) { return std::stod(fmt::format("{}", value)); }
+Json Write(const MaskBroadcast& value) {
+  Json list = Json::array();
+  for (const auto& [name, axis] : kMaskAxes) {
+    if (value.*axis) list.push_back(std::string(name));
+  }
+  return list;
+}
 template <typename Word>
 requires std::is_enum_v<Word> Json Write(Word value) { return std::string(Name(value)); }
 Json Write(const PrefixRange& value) {
@@ -199,6 +230,8 @@ const std::vector<Field>& Fields() {
       Plain<&Problem::batch_invariant>("batch_invariant"),
       Plain<&Problem::page_aliasing>("page_aliasing"),
       Plain<&Problem::custom_mask>("custom_mask"),
+      Plain<&Problem::custom_mask_broadcast>("custom_mask_broadcast"),
+      Plain<&Problem::additive_mask_dtype>("additive_mask_dtype"),
       Plain<&Problem::prefix_ranges>("prefix_ranges"),
       Plain<&Problem::cache_layout>("cache_layout"),
       Plain<&Problem::token_layout>("token_layout"),
@@ -208,6 +241,7 @@ const std::vector<Field>& Fields() {
       Plain<&Problem::max_seq_len_slack>("max_seq_len_slack"),
       Plain<&Problem::max_query_len_slack>("max_query_len_slack"),
       Plain<&Problem::shared_prefix>("shared_prefix"),
+      Plain<&Problem::hybrid_split>("hybrid_split"),
       Lengths<&Request::q_len>("q_lens"),
       Lengths<&Request::seq_len>("seq_lens"),
   };
