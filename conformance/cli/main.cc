@@ -2,8 +2,8 @@
 #include "conformance/cli/subcommand.h"
 
 int main(int argc, char** argv) {
-  return attest::RunProgram(
-      argc, argv,
-      {attest::CertifyCommand(), attest::ReplayCommand(), attest::ListCommand(),
-       attest::VerifyCommand(), attest::DiffCommand(), attest::MergeCommand()});
+  return attest::RunProgram(argc, argv,
+                            {attest::CertifyCommand(), attest::ReplayCommand(),
+                             attest::ListCommand(), attest::VerifyCommand(), attest::DiffCommand(),
+                             attest::MergeCommand(), attest::BenchCommand()});
 }

@@ -31,6 +31,7 @@ Subcommand ListCommand();
 Subcommand VerifyCommand();
 Subcommand DiffCommand();
 Subcommand MergeCommand();
+Subcommand BenchCommand();
 
 // Parses, runs, returns the exit code. --help and --version print to stdout and return 0; anything
 // wrong with the flags is one line on stderr and 2.

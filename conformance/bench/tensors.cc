@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "conformance/bench/tensors.h"
+
+#include <bit>
+#include <cmath>
+#include <numeric>
+#include <random>
+
+namespace attest {
+namespace {
+
+// bfloat16 by truncation: any number will do, as long as it is one.
+std::vector<std::byte> Normals(std::size_t count, std::uint64_t seed) {
+  std::mt19937_64 engine(seed);
+  std::vector<std::byte> bytes(2 * count);
+  for (std::size_t n = 0; n < count; ++n) {
+    // Sum of four uniforms: close to normal, and quick enough for 2^28 of them.
+    const std::uint64_t bits = engine();
+    double sum = 0;
+    for (int part = 0; part < 4; ++part) sum += static_cast<double>((bits >> (16 * part)) & 0xffff);
+    const auto value = static_cast<float>((sum / 65536.0 - 2.0) * 1.7320508);
+    const std::uint32_t word = std::bit_cast<std::uint32_t>(value) >> 16;
+    bytes[2 * n] = static_cast<std::byte>(word & 0xff);
+    bytes[2 * n + 1] = static_cast<std::byte>(word >> 8);
+  }
+  return bytes;
+}
+
+TensorView ViewOf(const void* data, DType dtype, std::vector<std::int64_t> shape) {
+  TensorView view{.data = static_cast<const std::byte*>(data), .dtype = dtype};
+  view.strides = DenseStrides(shape);
+  view.shape = std::move(shape);
+  return view;
+}
+
+}  // namespace
+
+Problem BenchProblem(Causality causality, std::int64_t q_len, std::int64_t seq_len, int head_dim) {
+  Problem problem;
+  problem.causality = causality;
+  problem.head_dim_qk = problem.head_dim_v = head_dim;
+  problem.scale = 1.0F / std::sqrt(static_cast<float>(head_dim));
+  problem.requests = {{.q_len = q_len, .seq_len = seq_len}};
+  return problem;
+}
+
+BenchTensors MakeBenchTensors(const Problem& problem) {
+  const Request request = problem.requests.front();
+  const std::int64_t pages = (request.seq_len + problem.block_size - 1) / problem.block_size;
+  const std::int64_t heads = problem.num_kv_heads;
+  const auto elements = [](std::initializer_list<std::int64_t> shape) {
+    return static_cast<std::size_t>(
+        std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>()));
+  };
+  const std::int64_t blocks = pages + 1;  // page 0 is nobody's
+  BenchTensors tensors;
+  tensors.query = Normals(elements({request.q_len, problem.num_q_heads, problem.head_dim_qk}), 1);
+  tensors.key_cache =
+      Normals(elements({blocks, problem.block_size, heads, problem.head_dim_qk}), 2);
+  tensors.value_cache =
+      Normals(elements({blocks, problem.block_size, heads, problem.head_dim_v}), 3);
+  tensors.query_start_loc = {0, static_cast<std::int32_t>(request.q_len)};
+  tensors.seq_lens = {static_cast<std::int32_t>(request.seq_len)};
+  tensors.block_table.resize(static_cast<std::size_t>(pages));
+  std::iota(tensors.block_table.begin(), tensors.block_table.end(), 1);
+  AttentionTensors& views = tensors.views;
+  views.query = ViewOf(tensors.query.data(), problem.query_dtype,
+                       {request.q_len, problem.num_q_heads, problem.head_dim_qk});
+  views.key_cache = ViewOf(tensors.key_cache.data(), problem.cache_dtype,
+                           {blocks, problem.block_size, heads, problem.head_dim_qk});
+  views.value_cache = ViewOf(tensors.value_cache.data(), problem.cache_dtype,
+                             {blocks, problem.block_size, heads, problem.head_dim_v});
+  views.query_start_loc = ViewOf(tensors.query_start_loc.data(), DType::kInt32, {2});
+  views.seq_lens = ViewOf(tensors.seq_lens.data(), DType::kInt32, {1});
+  views.block_table = ViewOf(tensors.block_table.data(), DType::kInt32, {1, pages});
+  return tensors;
+}
+
+}  // namespace attest
