@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "spec/vocabulary/digest.h"
+#include "spec/vocabulary/mask.h"
 #include "spec/vocabulary/problem_json.h"
 
 namespace attest {
@@ -40,7 +41,41 @@ std::string Nearest(const CaseSet& set, std::string_view id) {
   return text;
 }
 
+Status CheckCascade(const Problem& problem) {
+  if (problem.shared_prefix <= 0) return BadInput("kind: a cascade cuts at shared_prefix");
+  if (problem.attention_type != AttentionType::kDecoder || !problem.lse) {
+    return BadInput("kind: a cascade is of decoders, with LSE");
+  }
+  if (!IsInterval(problem) || problem.window_left > 0 || problem.window_right > 0 ||
+      problem.local_block_size > 0 || problem.alibi) {
+    return BadInput("kind: a cascade has no window, local blocks, ranges, masks or ALiBi");
+  }
+  for (const Request& request : problem.requests) {
+    if (request.seq_len - request.q_len >= problem.shared_prefix) continue;
+    return BadInput("kind: every row of a cascade stands at or after shared_prefix");
+  }
+  return {};
+}
+
 }  // namespace
+
+Status ValidateKind(const Case& value) {
+  if ((value.kind == CaseKind::kRefusal) != (value.feature != 0)) {
+    return BadInput("kind: a refusal, and nothing else, has a feature");
+  }
+  if ((value.kind == CaseKind::kInvalid) != !value.abi_patch.empty()) {
+    return BadInput("kind: an invalid case, and nothing else, has abi fields");
+  }
+  if (value.kind == CaseKind::kMerge ? value.parts < 1 || value.parts > kMaxMergeParts
+                                     : value.parts != 0) {
+    return BadInput("parts: a merge has 1 to 5 parts, and nothing else has any");
+  }
+  if (value.kind == CaseKind::kCascade) return CheckCascade(value.problem);
+  if (value.kind == CaseKind::kBatchInvariance && !value.problem.batch_invariant) {
+    return BadInput("kind: batch-invariance needs batch_invariant");
+  }
+  return {};
+}
 
 std::string ContentHash(const Case& value) {
   nlohmann::ordered_json json;
@@ -50,6 +85,7 @@ std::string ContentHash(const Case& value) {
   json["feature"] = value.feature;
   json["abi"] = nlohmann::ordered_json::object();
   for (const auto& [field, number] : value.abi_patch) json["abi"][field] = number;
+  if (value.parts != 0) json["parts"] = value.parts;
   json["problem"] = ToJson(value.problem);
   return Sha256Hex(json.dump());
 }
@@ -71,8 +107,9 @@ std::string_view Name(Tier value) {
   return kNames.at(static_cast<std::size_t>(value));
 }
 std::string_view Name(CaseKind value) {
-  constexpr std::array<std::string_view, 4> kNames = {"forward", "refusal", "invalid",
-                                                      "determinism"};
+  constexpr std::array<std::string_view, kAllCaseKinds.size()> kNames = {
+      "forward", "refusal", "invalid",    "determinism",      "write-kv",
+      "merge",   "cascade", "neighbours", "batch-invariance", "chunk-invariance"};
   return kNames.at(static_cast<std::size_t>(value));
 }
 std::string_view Name(Recipe value) {

@@ -4,6 +4,7 @@
 #ifndef ATTEST_SPEC_CASES_CASE_H_
 #define ATTEST_SPEC_CASES_CASE_H_
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -28,9 +29,23 @@ enum class CaseKind : std::uint8_t {
                  // untouched
   kInvalid,      // the ABI problem is patched into nonsense: INVALID_ARGUMENT with a text, outputs
                  // untouched
-  kDeterminism,  // expected only of a backend that claims deterministic: the same call twice, bit
-                 // for bit
+  kDeterminism,  // expected only of a backend that claims deterministic: the same call again, bit
+                 // for bit: at once, after another call, and in another process
+  kWriteKv,      // one write_kv call, byte for byte; expected of a backend that claims it
+  kMerge,        // one merge of `parts` partial states; expected of a backend that claims it
+  kCascade,      // the keys of problem.shared_prefix and the rest in a forward call each, merged,
+                 // against the oracle of the whole problem; expected where merge is claimed
+  kNeighbours,   // deterministic: other requests' contents change, lengths do not; same bits
+  kBatchInvariance,  // batch-invariant: the same request alone, elsewhere, among other lengths, on
+                     // other pages; same bits
+  kChunkInvariance,  // chunk-invariant: the same rows of a prefill cut elsewhere; same bits
 };
+inline constexpr std::array kAllCaseKinds = {
+    CaseKind::kForward,        CaseKind::kRefusal,    CaseKind::kInvalid,
+    CaseKind::kDeterminism,    CaseKind::kWriteKv,    CaseKind::kMerge,
+    CaseKind::kCascade,        CaseKind::kNeighbours, CaseKind::kBatchInvariance,
+    CaseKind::kChunkInvariance};
+inline constexpr int kMaxMergeParts = 5;
 
 // How q, k and v are filled. What each one can show: conformance/run/inputs.h.
 enum class Recipe : std::uint8_t {
@@ -63,10 +78,11 @@ struct Case {
   Poison poison = Poison::kLoud;
   std::uint64_t feature = 0;                      // kRefusal: the ATTEST_CLAIM_ bit
   std::map<std::string, std::int64_t> abi_patch;  // kInvalid: attest_problem_t field -> value
+  int parts = 0;                                  // kMerge: partial states, 1..5; otherwise 0
   Problem problem;
 
   // SHA-256 (hex) of everything above that decides inputs and expectation: kind, recipe, poison,
-  // feature, abi_patch, problem. A record carries it, so that a changed case is seen.
+  // feature, abi_patch, parts, problem. A record carries it, so that a changed case is seen.
   std::string content_hash;
 };
 
@@ -89,11 +105,19 @@ Result<CaseSet> LoadCases();
 // The case with this id, or a message with the nearest ids.
 Result<Case> FindCase(const CaseSet& set, std::string_view id);
 
+// What the kind of a case asks of its other fields: a refusal, and nothing else, has a feature; an
+// invalid case abi fields; a merge 1 to 5 parts; a cascade a shared prefix that all its rows stand
+// behind, and a plain mask; batch invariance its flag. The first contradiction, beginning with the
+// field.
+Status ValidateKind(const Case& value);
+
 // Fills case.content_hash.
 std::string ContentHash(const Case& value);
 
 std::string_view Name(Tier value);      // "smoke" "ci" "full"
-std::string_view Name(CaseKind value);  // "forward" "refusal" "invalid" "determinism"
+std::string_view Name(CaseKind value);  // "forward" "refusal" "invalid" "determinism" "write-kv"
+                                        // "merge" "cascade" "neighbours" "batch-invariance"
+                                        // "chunk-invariance"
 std::string_view Name(Recipe value);    // "v-coded" "k-coded" "generic" "peaked" "positive"
 std::string_view Name(Poison value);    // "loud" "nan" "inf"
 std::optional<Tier> ParseTier(std::string_view name);

@@ -38,6 +38,11 @@ Status ReadHow(JsonObject& object, Case& value) {
     if (!feature.ok()) return feature.status();
     value.feature = *feature;
   }
+  if (object.Has("parts")) {
+    Result<int> parts = ReadParts(object);
+    if (!parts.ok()) return parts.status();
+    value.parts = *parts;
+  }
   if (const Json* abi = object.Optional("abi")) {
     return ReadAbiPatch(*abi, object.PathOf("abi"), value.abi_patch);
   }
@@ -52,13 +57,7 @@ Status ReadCase(const Json& json, Case& value) {
   Result<Problem> read = ProblemFromJson(*problem, "problem");
   if (!read.ok()) return read.status();
   value.problem = std::move(*read);
-  if ((value.kind == CaseKind::kRefusal) != (value.feature != 0)) {
-    return BadInput("kind: a refusal, and nothing else, has a feature");
-  }
-  if ((value.kind == CaseKind::kInvalid) != !value.abi_patch.empty()) {
-    return BadInput("kind: an invalid case, and nothing else, has abi fields");
-  }
-  return {};
+  return ValidateKind(value);
 }
 
 }  // namespace
@@ -92,13 +91,14 @@ nlohmann::ordered_json CaseToJson(const Case& value) {
     if (feature.bit == value.feature) json["feature"] = std::string(feature.name);
   }
   for (const auto& [field, number] : value.abi_patch) json["abi"][field] = number;
+  if (value.parts != 0) json["parts"] = value.parts;
   json["problem"] = ToJson(value.problem);
   return json;
 }
 
 const std::vector<std::string>& ReplayKeys() {
-  static const std::vector<std::string> kKeys = {"kind",    "recipe", "poison",
-                                                 "feature", "abi",    "problem"};
+  static const std::vector<std::string> kKeys = {"kind", "recipe", "poison", "feature",
+                                                 "abi",  "parts",  "problem"};
   return kKeys;
 }
 

@@ -2,7 +2,8 @@
 //
 // A case as a file of its own: what `attest replay FILE.json` reads.
 //   {"kind": "forward", "recipe": "generic", "poison": "loud", "problem": {...}}
-// `problem` and `recipe` must be there. A refusal has "feature", an invalid case "abi".
+// `problem` and `recipe` must be there. A refusal has "feature", an invalid case "abi",
+// a merge "parts".
 #ifndef ATTEST_SPEC_CASES_CASE_JSON_H_
 #define ATTEST_SPEC_CASES_CASE_JSON_H_
 

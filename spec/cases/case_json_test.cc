@@ -59,6 +59,21 @@ TEST(CaseJson, KindsAndTheirFieldsGoTogether) {
   EXPECT_NE(ErrorOf(R"({"recipe": "generic", "problem": {}, "feature": "sinks"})"), "");
   EXPECT_NE(ErrorOf(R"({"recipe": "generic", "problem": {}, "kind": "invalid"})"), "");
   EXPECT_NE(ErrorOf(R"({"recipe": "generic", "problem": {}, "abi": {"scale": 0}})"), "");
+  const std::string decode = R"("recipe": "generic", "problem": {"q_lens": [1], "seq_lens": [40])";
+  EXPECT_EQ(ErrorOf("{" + decode + R"(}, "kind": "merge", "parts": 5})"), "");
+  EXPECT_NE(ErrorOf("{" + decode + R"(}, "kind": "merge"})").find("1 to 5 parts"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf("{" + decode + R"(}, "kind": "merge", "parts": 6})").find("parts: 6 is not"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf("{" + decode + R"(}, "parts": 2})").find("nothing else has any"),
+            std::string::npos);
+  EXPECT_EQ(ErrorOf("{" + decode + R"(, "shared_prefix": 32}, "kind": "cascade"})"), "");
+  EXPECT_NE(ErrorOf("{" + decode + R"(}, "kind": "cascade"})").find("cuts at shared_prefix"),
+            std::string::npos);
+  EXPECT_EQ(ErrorOf("{" + decode + R"(, "batch_invariant": true}, "kind": "batch-invariance"})"),
+            "");
+  EXPECT_NE(ErrorOf("{" + decode + R"(}, "kind": "batch-invariance"})").find("needs batch_invar"),
+            std::string::npos);
 }
 
 }  // namespace

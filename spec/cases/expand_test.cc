@@ -132,7 +132,8 @@ TEST(Expand, MistakesInTemplatesAreFound) {
         "cases[0].smoke.y: no value \"a\"");
   finds(WithField(R"("tier": "ci", "constraints": ["never"])"), "no constraint \"never\"");
   finds(WithField(R"("tier": "ci", "poison": "arsenic")"), "\"arsenic\" is not one of loud");
-  finds(WithField(R"("tier": "ci", "kind": "refusal")"), "a refusal case names its feature");
+  finds(WithField(R"("tier": "ci", "kind": "refusal")"),
+        "a refusal, and nothing else, has a feature");
   finds(WithField(R"("tier": "ci", "kind": "refusal", "axes": {"x": {"a": {"feature": "sinks"}}})"),
         "does not need the feature");
   finds(WithField(R"("tier": "ci", "axes": {"x": {"a": {"feature": "wings"}}})"),

@@ -216,9 +216,7 @@ Result<Poison> ParsePoison(std::string_view word, const std::string& path) {
 }
 
 Result<CaseKind> ParseCaseKind(std::string_view word, const std::string& path) {
-  return ParseWord(word, path,
-                   std::array{CaseKind::kForward, CaseKind::kRefusal, CaseKind::kInvalid,
-                              CaseKind::kDeterminism});
+  return ParseWord(word, path, kAllCaseKinds);
 }
 
 Result<std::uint64_t> ParseFeature(std::string_view word, const std::string& path) {
@@ -226,6 +224,13 @@ Result<std::uint64_t> ParseFeature(std::string_view word, const std::string& pat
     if (feature.name == word) return feature.bit;
   }
   return BadInput(fmt::format("{}: no feature \"{}\"", path, word));
+}
+
+Result<int> ReadParts(JsonObject& object) {
+  const std::int64_t parts = object.Integer("parts");
+  if (parts >= 1 && parts <= kMaxMergeParts) return static_cast<int>(parts);
+  return BadInput(
+      fmt::format("{}: {} is not one of 1 to {}", object.PathOf("parts"), parts, kMaxMergeParts));
 }
 
 Status ReadAbiPatch(const Json& json, const std::string& path,
@@ -247,6 +252,10 @@ Status PatchCase(const Json& patch, const std::string& path, Case& value) {
       Result<std::uint64_t> feature = ParseFeature(object.String(key), object.PathOf(key));
       if (!feature.ok()) return feature.status();
       value.feature = *feature;
+    } else if (key == "parts") {
+      Result<int> parts = ReadParts(object);
+      if (!parts.ok()) return parts.status();
+      value.parts = *parts;
     } else if (key == "abi") {
       if (Status status = ReadAbiPatch(*object.Required(key), object.PathOf(key), value.abi_patch);
           !status.ok()) {
@@ -268,7 +277,7 @@ const std::vector<std::string>& TemplateKeys() {
 }
 
 const std::vector<std::string>& CasePatchKeys() {
-  static const std::vector<std::string> kKeys = {"clauses", "feature", "abi"};
+  static const std::vector<std::string> kKeys = {"clauses", "feature", "abi", "parts"};
   return kKeys;
 }
 

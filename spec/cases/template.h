@@ -83,10 +83,13 @@ Result<Poison> ParsePoison(std::string_view word, const std::string& path);
 Result<CaseKind> ParseCaseKind(std::string_view word, const std::string& path);
 // The ATTEST_CLAIM_ bit of a word of FeatureNames().
 Result<std::uint64_t> ParseFeature(std::string_view word, const std::string& path);
+// Key "parts" of `object`: 1 to kMaxMergeParts.
+Result<int> ReadParts(JsonObject& object);
 Status ReadAbiPatch(const nlohmann::ordered_json& json, const std::string& path,
                     std::map<std::string, std::int64_t>& patch);
 
-// Overwrites what `patch` names, of the case ("clauses" adds; "feature", "abi") and of its problem.
+// Overwrites what `patch` names, of the case ("clauses" adds; "feature", "abi", "parts") and of its
+// problem.
 Status PatchCase(const nlohmann::ordered_json& patch, const std::string& path, Case& value);
 
 // Every key of each kind of object, for the schema lint.
