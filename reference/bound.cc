@@ -23,20 +23,36 @@ constexpr double kOwnRounding = 1.0 + 0x1p-20;
 // Keeps quotients finite where a class loses all weight.
 constexpr double kLeast = 0x1p-1000;
 
+// u_d: a stored number times its scale is rounded once.
+double Dequantisation(const Problem& problem) {
+  return problem.kv_scale_kind == KvScaleKind::kNone ? 0.0 : kU;
+}
+
+// Below e^-90 < 2^-129 a weight is lost in the floor of n 2^-125.
+constexpr double kFar = -90.0;
+
 using Line = Eigen::Map<const Eigen::Array<double, 1, Eigen::Dynamic>>;
 using Terms = Eigen::Array<double, 1, Eigen::Dynamic>;
+
+// All visible scores are equal and no sink is there: with a sink the running maximum may start
+// there and stay, so no weight need be 1.
+bool IsFlat(const ScoreBlock& block, Eigen::Index line) {
+  if (!block.sink.empty()) return false;
+  const KeyRange range = block.visible[static_cast<std::size_t>(line)];
+  const auto scores =
+      block.score.row(line).segment(range.first - block.hull.first, range.last - range.first);
+  if (block.seen.empty()) return scores.minCoeff() == block.max[line];
+  for (std::int64_t key = range.first; key < range.last; ++key) {
+    if (block.Sees(line, key) && scores[key - range.first] != block.max[line]) return false;
+  }
+  return true;
+}
 
 }  // namespace
 
 BoundRules MakeBoundRules(const Problem& problem, const Arithmetic& arithmetic) {
   BoundRules rules;
-  const double d = problem.head_dim_qk;
-  const double accumulated = std::min(arithmetic.accumulate_qk * d * kU, 0.999);
-  const double u_q = arithmetic.round_q;
-  const double u_k = arithmetic.round_k;
-  rules.score = accumulated / (1.0 - accumulated) + u_q + u_k + u_q * u_k;
-  rules.u_s = arithmetic.round_score;
-  rules.u_v = arithmetic.round_v;
+  rules.u_v = (1.0 + arithmetic.round_v) * (1.0 + Dequantisation(problem)) - 1.0;
   rules.u_part = arithmetic.round_partial;
   rules.eps_exp = arithmetic.exp_error;
   rules.eps_alpha = 0x1p-21;
@@ -51,7 +67,9 @@ BoundRules MakeBoundRules(const Problem& problem, const Arithmetic& arithmetic) 
     rules.u_p = arithmetic.round_p * stored.unit_roundoff;
     rules.tiny = half_subnormal;
     rules.p_normal = std::ldexp(1.0, stored.min_exponent);
-    rules.flat_exact = arithmetic.round_p <= 1.0;
+    // A scale for each token may be multiplied into the weight before it is stored.
+    rules.flat_exact =
+        arithmetic.round_p <= 1.0 && problem.kv_scale_kind != KvScaleKind::kPerTokenHead;
   }
   if (rules.u_part > 0.0) {
     rules.part_floor = rules.flushes ? std::ldexp(1.0, stored.min_exponent) : half_subnormal;
@@ -60,6 +78,19 @@ BoundRules MakeBoundRules(const Problem& problem, const Arithmetic& arithmetic) 
   rules.round_output = arithmetic.round_output;
   rules.out_mantissa_bits = output.mantissa_bits;
   rules.out_min_exponent = output.min_exponent;
+  return rules;
+}
+
+ScoreRules MakeScoreRules(const Problem& problem, const Arithmetic& arithmetic, bool errors) {
+  ScoreRules rules;
+  rules.scale = static_cast<double>(problem.scale);
+  rules.softcap = static_cast<double>(problem.softcap);
+  rules.errors = errors;
+  const double accumulated = std::min(arithmetic.accumulate_qk * problem.head_dim_qk * kU, 0.999);
+  const double rounded = (1.0 + arithmetic.round_q) * (1.0 + arithmetic.round_k);
+  rules.product = rounded * (1.0 + Dequantisation(problem)) / (1.0 - accumulated) - 1.0;
+  rules.u_s = arithmetic.round_score;
+  rules.eps_tanh = arithmetic.tanh_error;
   return rules;
 }
 
@@ -89,20 +120,13 @@ BlockBound::BlockBound(const BoundRules& rules, const ScoreBlock& block, Eigen::
     const double split =
         2.0 * (4.0 * kU * (m + std::log(std::max(n, 1.0)) + 1.0) + rules.eps_alpha + rules.eps_exp);
     sums.spread = split + rescales * (rules.eps_alpha + 2.0 * kU);
-    if (n > 0.0) {
-      const KeyRange seen = block.visible[static_cast<std::size_t>(line)];
-      const auto scores =
-          block.score.row(line).segment(seen.first - block.hull.first, seen.last - seen.first);
-      // With a sink the running maximum may start there and stay, so no weight need be 1.
-      sums.flat = block.sink.empty() && scores.minCoeff() == block.max[line];
-    }
+    sums.flat = n > 0.0 && IsFlat(block, line);
     sums.base_up = sums.flat && rules.flat_exact ? 0.0 : rules.u_p;
   }
 }
 
 double BlockBound::CountOf(Eigen::Index line) const {
-  const KeyRange seen = block_.visible[static_cast<std::size_t>(line)];
-  return static_cast<double>(seen.last - seen.first);
+  return static_cast<double>(block_.count[static_cast<std::size_t>(line)]);
 }
 
 double BlockBound::Growth(double c, double n) const {
@@ -110,7 +134,8 @@ double BlockBound::Growth(double c, double n) const {
   return x / (1.0 - x) + (2.0 * std::ceil(n / rules_.tile_min) + 8.0) * kU;
 }
 
-void BlockBound::AddLine(Eigen::Index line, KeyRange tile, const double* weights) {
+void BlockBound::AddLine(Eigen::Index line, KeyRange tile, const double* weights,
+                         const KeysAndValues& keys) {
   LineSums& sums = sums_[static_cast<std::size_t>(line)];
   const KeyRange seen = Intersect(block_.visible[static_cast<std::size_t>(line)], tile);
   const Eigen::Index count = seen.last - seen.first;
@@ -124,24 +149,32 @@ void BlockBound::AddLine(Eigen::Index line, KeyRange tile, const double* weights
   if (count == 0 || std::isnan(m)) return;
 
   const Line p(weights + offset, count);
-  // A score of -inf has weight 0 and no error; any finite stand-in keeps its terms finite.
+  // A score of -inf, masked or not, has weight 0 and no error; any finite stand-in keeps its terms
+  // finite, and this one is far.
   const Terms s = Line(&block_.score(line, column), count).max(m - 1e9);
-  const Line magnitude(&block_.magnitude(line, column), count);
   // dz_j + coh_j, then Theta_j.
-  const Terms own = rules_.score * magnitude + (3.0 * kU + rules_.u_s) * s.abs() +
-                    kU * (4.0 * s.abs().max(std::abs(m)) + 9.0 * (m - s)) + rules_.eps_exp;
-  const Terms theta = own + sums.spread;
+  Terms own = Line(&block_.error(line, column), count) +
+              kU * (4.0 * s.abs().max(std::abs(m)) + 9.0 * (m - s)) + rules_.eps_exp;
+  Terms theta = own + sums.spread;
+  // A weight that is far below the floor counts there and nowhere else.
+  const auto far = (s - m + theta < kFar).eval();
+  theta = far.select(0.0, theta);
   const Terms e = theta.min(kThetaLimit).exp();
   const Terms pe = p * e;
 
   Terms up = Terms::Zero(count);
   if (rules_.u_p > 0.0) {
     // The stored weight may be e^-Theta of p_j, so its relative rounding may be that much larger.
-    up = (rules_.tiny * e / p.max(kLeast)).min(1.0).max(rules_.u_p);
+    Terms least = p;
+    if (keys.weight_scale.size() > 0) {
+      least *= keys.weight_scale.segment(seen.first - keys.range.first, count).array();
+    }
+    up = (rules_.tiny * e / least.max(kLeast)).min(1.0).max(rules_.u_p);
     if (sums.flat && rules_.flat_exact) up = up.min(2.0 * own);
-    if (rules_.flushes) up = (p < rules_.p_normal * e).select(1.0, up);
+    if (rules_.flushes) up = (least < rules_.p_normal * e).select(1.0, up);
   }
   up = (p < 0x1p-124).select(up + 1.0, up);  // an exponential clamped or flushed near 2^-126
+  up = far.select(0.0, up);
 
   const Terms x = e - 1.0;
   const Terms eup = e * up;
@@ -154,26 +187,35 @@ void BlockBound::AddLine(Eigen::Index line, KeyRange tile, const double* weights
   sums.low += (p / e * (1.0 - up.min(1.0))).sum();
   grown.segment(offset, count) = pe;
   if (sums.up_max > sums.base_up) {
-    extra.segment(offset, count) = pe * (up - sums.base_up);
+    extra.segment(offset, count) = pe * (up - sums.base_up).max(0.0);
     any_extra_ = true;
   }
 }
 
+void BlockBound::AddRange(KeyRange tile, const Eigen::Ref<const RowMajorMatrix>& values) {
+  const std::uint8_t* seen = block_.seen_by_any.data() + (tile.first - block_.hull.first);
+  for (Eigen::Index key = 0; key < values.rows(); ++key) {
+    if (seen[key] == 0) continue;
+    v_min_ = v_min_.cwiseMin(values.row(key));
+    v_max_ = v_max_.cwiseMax(values.row(key));
+  }
+}
+
 void BlockBound::AddTile(KeyRange tile, const Eigen::Ref<const RowMajorMatrix>& weights,
-                         const Eigen::Ref<const RowMajorMatrix>& values) {
+                         const KeysAndValues& keys) {
+  const auto values = keys.values.middleRows(tile.first - keys.range.first, tile.last - tile.first);
   grown_.resize(weights.rows(), weights.cols());
   extra_.resize(weights.rows(), weights.cols());
   any_extra_ = false;
   for (Eigen::Index line = 0; line < weights.rows(); ++line) {
-    AddLine(line, tile, weights.data() + line * weights.outerStride());
+    AddLine(line, tile, weights.data() + line * weights.outerStride(), keys);
   }
   absolute_ = values.cwiseAbs();
   squares_ = values.cwiseAbs2();
   sum_squares_.noalias() += weights * squares_;
   sum_grown_.noalias() += grown_ * absolute_;
   if (any_extra_) sum_extra_.noalias() += extra_ * absolute_;
-  v_min_ = v_min_.cwiseMin(values.colwise().minCoeff());
-  v_max_ = v_max_.cwiseMax(values.colwise().maxCoeff());
+  AddRange(tile, values);
 }
 
 BlockBound::LineFacts BlockBound::FactsOf(Eigen::Index line, double weight_sum) const {
@@ -202,7 +244,7 @@ double BlockBound::LseBound(const LineFacts& facts, double lse) const {
   double shift = std::max(std::log(facts.high), -std::log(std::max(facts.low, kLeast)));
   if (facts.theta_max > kThetaLimit) shift = std::max(shift, facts.theta_max + 1.0);
   return shift + facts.g_l / facts.kept + 2.0 * rules_.eps_alpha +
-         6.0 * kU * (facts.m + std::abs(lse));
+         6.0 * kU * (facts.m + std::abs(lse)) + facts.n * 0x1p-125;
 }
 
 Eigen::ArrayXd BlockBound::ErrorOf(Eigen::Index line, const LineFacts& facts,
@@ -234,7 +276,7 @@ Eigen::ArrayXd BlockBound::ErrorOf(Eigen::Index line, const LineFacts& facts,
   error = facts.theta_max > kThetaLimit ? cap : Terms(error.min(cap));
   const Terms parts = (a / den).min((1.0 + r) * largest);  // mean size of what splits store
   return error + 3.0 * kU * (size + error) + rules_.u_part * (parts + error) + rules_.part_floor +
-         facts.n * 0x1p-126 * (1.0 + largest);
+         facts.n * 0x1p-125 * (1.0 + largest);
 }
 
 void BlockBound::Finish(Eigen::Index line, const Eigen::Ref<const Eigen::RowVectorXd>& out,

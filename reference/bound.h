@@ -17,9 +17,7 @@ namespace attest {
 
 // What an arithmetic class means for one problem. Errors are relative unless said otherwise.
 struct BoundRules {
-  double score = 0.0;       // g + u_q + u_k + u_q u_k: of S_j
-  double u_s = 0.0;         // of a score stored in 16 bit
-  double u_v = 0.0;         // of a value rounded again
+  double u_v = 0.0;         // of a value rounded again, or multiplied by its scale
   double u_p = 0.0;         // of a weight stored for P V; 0 for float32 queries
   double tiny = 0.0;        // absolute: of a subnormal stored weight
   double p_normal = 0.0;    // smallest normal number of the stored weight
@@ -38,18 +36,21 @@ struct BoundRules {
 };
 BoundRules MakeBoundRules(const Problem& problem, const Arithmetic& arithmetic);
 
+// The same for the score before the exponential.
+ScoreRules MakeScoreRules(const Problem& problem, const Arithmetic& arithmetic, bool errors);
+
 // Largest error of storing as output a number whose magnitude lies within size -+ error.
 double OutputRounding(const BoundRules& rules, double size, double error);
 
 // Collects the sums of a block, one tile of keys after the other, and turns them into bounds.
 class BlockBound {
  public:
-  // `block` has magnitudes and outlives this.
+  // `block` has errors and outlives this.
   BlockBound(const BoundRules& rules, const ScoreBlock& block, Eigen::Index head_dim_v);
 
-  // weights: [lines, tile] of FillWeights. values: [tile, head_dim_v], finite.
+  // weights: [lines, tile] of FillWeights.
   void AddTile(KeyRange tile, const Eigen::Ref<const RowMajorMatrix>& weights,
-               const Eigen::Ref<const RowMajorMatrix>& values);
+               const KeysAndValues& keys);
 
   // Bound of one line after all tiles. out: its exact output [head_dim_v]; weight_sum: l; lse: its
   // exact LSE. Elements are finite and >= 0; 0 where the exact number is not finite, and for a line
@@ -88,7 +89,8 @@ class BlockBound {
   };
 
   double CountOf(Eigen::Index line) const;
-  void AddLine(Eigen::Index line, KeyRange tile, const double* weights);
+  void AddLine(Eigen::Index line, KeyRange tile, const double* weights, const KeysAndValues& keys);
+  void AddRange(KeyRange tile, const Eigen::Ref<const RowMajorMatrix>& values);
   double Growth(double c, double n) const;
   LineFacts FactsOf(Eigen::Index line, double weight_sum) const;
   double LseBound(const LineFacts& facts, double lse) const;
@@ -107,7 +109,7 @@ class BlockBound {
   RowMajorMatrix sum_squares_;  // [lines, head_dim_v]: sum p v^2
   RowMajorMatrix sum_grown_;    // sum p e^Theta |v|
   RowMajorMatrix sum_extra_;    // sum p e^Theta (up - base_up) |v|
-  Eigen::RowVectorXd v_min_;    // over the keys of all tiles, a superset of what a line sees
+  Eigen::RowVectorXd v_min_;    // over the keys that some line of the block sees
   Eigen::RowVectorXd v_max_;
 };
 

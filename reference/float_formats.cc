@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reference/float_formats.h"
 
+#include <algorithm>
+#include <array>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -22,22 +25,22 @@ struct Layout {
 constexpr Layout kBinary32 = {23, 8, -126};
 constexpr Layout kBinary16 = {10, 5, -14};
 constexpr Layout kBrain16 = {7, 8, -126};
+constexpr Layout kE5M2 = {2, 5, -14};
+constexpr Layout kE4M3FN = {3, 4, -6};
+constexpr Layout kE4M3FNUZ = {3, 4, -7};
 
 constexpr int kDoubleMantissaBits = 52;
 constexpr int kDoubleBias = 1023;
 constexpr std::uint64_t kDoubleExponentMask = 0x7FF;
 constexpr std::uint64_t kDoubleHidden = std::uint64_t{1} << kDoubleMantissaBits;
 
+// Every exponent field means a finite number.
 template <Layout kLayout>
-double Decode(std::uint32_t bits) {
+double DecodeFinite(std::uint32_t bits) {
   const std::uint64_t sign = (bits & kLayout.sign()) != 0 ? std::uint64_t{1} << 63 : 0;
   const std::uint32_t exponent = (bits & kLayout.infinity()) >> kLayout.mantissa_bits;
   const std::uint64_t mantissa = bits & ((1U << kLayout.mantissa_bits) - 1U);
   constexpr int kShift = kDoubleMantissaBits - kLayout.mantissa_bits;
-  if (exponent == kLayout.infinity() >> kLayout.mantissa_bits) {
-    return std::bit_cast<double>(sign | (kDoubleExponentMask << kDoubleMantissaBits) |
-                                 (mantissa << kShift));
-  }
   if (exponent != 0) {
     const std::uint64_t field =
         exponent + static_cast<std::uint64_t>(kDoubleBias - 1 + kLayout.min_exponent);
@@ -51,6 +54,15 @@ double Decode(std::uint32_t bits) {
   return std::bit_cast<double>(sign | (field << kDoubleMantissaBits) | fraction);
 }
 
+template <Layout kLayout>
+double Decode(std::uint32_t bits) {
+  if ((bits & kLayout.infinity()) != kLayout.infinity()) return DecodeFinite<kLayout>(bits);
+  const std::uint64_t sign = (bits & kLayout.sign()) != 0 ? std::uint64_t{1} << 63 : 0;
+  const std::uint64_t mantissa = bits & ((1U << kLayout.mantissa_bits) - 1U);
+  return std::bit_cast<double>(sign | (kDoubleExponentMask << kDoubleMantissaBits) |
+                               (mantissa << (kDoubleMantissaBits - kLayout.mantissa_bits)));
+}
+
 // value / 2^shift, to nearest, ties to even; 1 <= shift <= 63.
 std::uint64_t ShiftToNearestEven(std::uint64_t value, int shift) {
   const std::uint64_t quotient = value >> shift;
@@ -60,30 +72,57 @@ std::uint64_t ShiftToNearestEven(std::uint64_t value, int shift) {
   return quotient + (up ? 1 : 0);
 }
 
+// Bits of |value| without an upper end: exponent fields grow past those of the format. `value` is
+// finite.
 template <Layout kLayout>
-std::uint32_t Encode(double value) {
+std::uint64_t EncodeMagnitude(double value) {
   const auto bits = std::bit_cast<std::uint64_t>(value);
-  const std::uint32_t sign = (bits >> 63) != 0 ? kLayout.sign() : 0;
   const std::uint64_t field = (bits >> kDoubleMantissaBits) & kDoubleExponentMask;
   const std::uint64_t fraction = bits & (kDoubleHidden - 1);
-  if (field == kDoubleExponentMask) {
-    const std::uint32_t quiet = 1U << (kLayout.mantissa_bits - 1);
-    return sign | kLayout.infinity() | (fraction != 0 ? quiet : 0);
-  }
-  if (field == 0) return sign;  // below 2^-1022: far below half of any subnormal here
+  if (field == 0) return 0;  // below 2^-1022: far below half of any subnormal here
   const int exponent = static_cast<int>(field) - kDoubleBias;
   const bool normal = exponent >= kLayout.min_exponent;
   const int shift =
       kDoubleMantissaBits - kLayout.mantissa_bits + (normal ? 0 : kLayout.min_exponent - exponent);
-  if (shift > kDoubleMantissaBits + 2) return sign;  // below half of the smallest subnormal
+  if (shift > kDoubleMantissaBits + 2) return 0;  // below half of the smallest subnormal
   std::uint64_t magnitude = ShiftToNearestEven(fraction | kDoubleHidden, shift);
   // A carry out of the mantissa is the next exponent, also from subnormal to normal.
   if (normal) {
     magnitude += static_cast<std::uint64_t>(exponent - kLayout.min_exponent)
                  << kLayout.mantissa_bits;
   }
+  return magnitude;
+}
+
+template <Layout kLayout>
+std::uint32_t Encode(double value) {
+  const auto bits = std::bit_cast<std::uint64_t>(value);
+  const std::uint32_t sign = (bits >> 63) != 0 ? kLayout.sign() : 0;
+  if (((bits >> kDoubleMantissaBits) & kDoubleExponentMask) == kDoubleExponentMask) {
+    const bool nan = (bits & (kDoubleHidden - 1)) != 0;
+    const std::uint32_t quiet = 1U << (kLayout.mantissa_bits - 1);
+    return sign | kLayout.infinity() | (nan ? quiet : 0);
+  }
+  const std::uint64_t magnitude = EncodeMagnitude<kLayout>(value);
   if (magnitude >= kLayout.infinity()) return sign | kLayout.infinity();
   return sign | static_cast<std::uint32_t>(magnitude);
+}
+
+// `value` is no NaN.
+template <Layout kLayout>
+std::uint8_t EncodeSaturated(double value, std::uint64_t largest) {
+  const std::uint64_t magnitude =
+      std::isinf(value) ? largest : std::min(EncodeMagnitude<kLayout>(value), largest);
+  return static_cast<std::uint8_t>((std::signbit(value) ? 0x80U : 0U) | magnitude);
+}
+
+// Whatever the host's rounding mode; NaN becomes 0.
+double NearestEven(double value) {
+  if (std::isnan(value)) return 0.0;
+  const double below = std::floor(value);
+  const double rest = value - below;
+  if (rest != 0.5) return rest < 0.5 ? below : below + 1.0;
+  return std::fmod(below, 2.0) == 0.0 ? below : below + 1.0;
 }
 
 template <typename Bits>
@@ -111,6 +150,39 @@ std::uint16_t DoubleToBFloat16(double value) {
 }
 std::uint32_t DoubleToFloat32Bits(double value) { return Encode<kBinary32>(value); }
 
+double Float8ToDouble(DType format, std::uint8_t bits) {
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  switch (format) {
+    case DType::kFloat8E4M3FN:
+      return (bits & 0x7FU) == 0x7FU ? kNaN : DecodeFinite<kE4M3FN>(bits);
+    case DType::kFloat8E4M3FNUZ:
+      return bits == 0x80U ? kNaN : DecodeFinite<kE4M3FNUZ>(bits);
+    case DType::kFloat8E5M2:
+      return Decode<kE5M2>(bits);
+    default:
+      return kNaN;
+  }
+}
+
+std::uint8_t DoubleToFloat8(DType format, double value) {
+  switch (format) {
+    case DType::kFloat8E4M3FN:
+      return std::isnan(value) ? 0x7F : EncodeSaturated<kE4M3FN>(value, 0x7E);
+    case DType::kFloat8E4M3FNUZ: {
+      const std::uint8_t bits = std::isnan(value) ? 0x80 : EncodeSaturated<kE4M3FNUZ>(value, 0x7F);
+      return bits == 0x80 && !std::isnan(value) ? 0 : bits;  // there is no negative zero
+    }
+    case DType::kFloat8E5M2:
+      return std::isnan(value) ? 0x7E : EncodeSaturated<kE5M2>(value, 0x7B);
+    default:
+      return 0;
+  }
+}
+
+double LargestFinite(DType format) {
+  return Float8ToDouble(format, DoubleToFloat8(format, std::numeric_limits<double>::infinity()));
+}
+
 double LoadElement(DType dtype, const std::byte* address) {
   switch (dtype) {
     case DType::kFloat32:
@@ -119,6 +191,12 @@ double LoadElement(DType dtype, const std::byte* address) {
       return Decode<kBinary16>(ReadBits<std::uint16_t>(address));
     case DType::kBFloat16:
       return Decode<kBrain16>(ReadBits<std::uint16_t>(address));
+    case DType::kFloat8E4M3FN:
+    case DType::kFloat8E4M3FNUZ:
+    case DType::kFloat8E5M2:
+      return Float8ToDouble(dtype, ReadBits<std::uint8_t>(address));
+    case DType::kInt8:
+      return ReadBits<std::int8_t>(address);
     default:
       return std::numeric_limits<double>::quiet_NaN();
   }
@@ -132,22 +210,22 @@ void StoreElement(DType dtype, double value, std::byte* address) {
       return WriteBits(DoubleToFloat16(value), address);
     case DType::kBFloat16:
       return WriteBits(DoubleToBFloat16(value), address);
+    case DType::kFloat8E4M3FN:
+    case DType::kFloat8E4M3FNUZ:
+    case DType::kFloat8E5M2:
+      return WriteBits(DoubleToFloat8(dtype, value), address);
+    case DType::kInt8:
+      return WriteBits(static_cast<std::int8_t>(std::clamp(NearestEven(value), -128.0, 127.0)),
+                       address);
     default:
       return;
   }
 }
 
 double RoundTo(DType dtype, double value) {
-  switch (dtype) {
-    case DType::kFloat32:
-      return Decode<kBinary32>(DoubleToFloat32Bits(value));
-    case DType::kFloat16:
-      return Decode<kBinary16>(DoubleToFloat16(value));
-    case DType::kBFloat16:
-      return Decode<kBrain16>(DoubleToBFloat16(value));
-    default:
-      return std::numeric_limits<double>::quiet_NaN();
-  }
+  std::array<std::byte, sizeof(float)> element{};
+  StoreElement(dtype, value, element.data());
+  return LoadElement(dtype, element.data());
 }
 
 }  // namespace attest

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From strided 16-bit or 32-bit tensors to dense double matrices: the queries of some rows, the
-// keys and values of one request and KV head. Tensors have passed CheckTensors.
+// From strided tensors of any type and cache layout to dense double matrices: the queries of some
+// rows, the keys and values of one request and KV head, the biases of a line. Tensors have passed
+// CheckTensors.
 #ifndef ATTEST_REFERENCE_GATHER_H_
 #define ATTEST_REFERENCE_GATHER_H_
 
 #include <Eigen/Core>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -31,14 +33,38 @@ struct KeysAndValues {
   RowMajorMatrix values;  // [keys, head_dim_v]
   std::vector<NonFinite> odd_keys;
   std::vector<NonFinite> odd_values;
+  // |value_scale| of each key, at most 1; empty unless scales are per token and head. Kernels that
+  // multiply such a scale into the weight store a weight that is smaller by it.
+  Eigen::RowVectorXd weight_scale;
 };
 
+// Stored numbers times their scales, exactly.
 KeysAndValues GatherKeys(const Problem& problem, const AttentionTensors& tensors, int request,
                          int kv_head, KeyRange range);
 
 // One query line, [head_dim_qk], as it stands.
 void GatherQuery(const Problem& problem, const AttentionTensors& tensors, QueryRow row, int q_head,
                  Eigen::Ref<Eigen::RowVectorXd> line);
+
+// What is added to the scores of one line after the softcap.
+struct LineBias {
+  const std::byte* additive = nullptr;  // the custom mask's element for key 0, if it is additive
+  std::int64_t step = 0;                // bytes from key to key
+  DType dtype = DType::kNone;
+  double slope = 0.0;  // ALiBi
+  std::int64_t position = 0;
+
+  bool has_additive() const { return additive != nullptr; }
+  double Additive(std::int64_t key) const;  // 0 without a mask
+  double Distance(std::int64_t key) const;  // -slope * |position - key|
+};
+bool HasBias(const Problem& problem);
+LineBias GatherBias(const Problem& problem, const AttentionTensors& tensors, QueryRow row,
+                    int q_head);
+
+// Scale of a stored key or value, `tensor` being key_scale or value_scale: float32 [B, N, Hkv].
+double LoadScale(const TensorView& tensor, std::int64_t page, std::int64_t slot,
+                 std::int64_t kv_head);
 
 // Logit of each query head, [num_q_heads]; empty without sinks.
 std::vector<double> GatherSinks(const Problem& problem, const AttentionTensors& tensors);

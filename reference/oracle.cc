@@ -17,7 +17,6 @@
 namespace attest {
 namespace {
 
-constexpr std::int64_t kWeightTile = 512;  // keys
 // Tall blocks spread the cost of a tile of V, |V| and V^2 over many lines.
 constexpr std::int64_t kMaxLines = 256;
 constexpr std::int64_t kMinLines = 8;
@@ -35,6 +34,8 @@ struct Work {
   const AttentionTensors& tensors;
   const OracleOptions& options;
   BoundRules rules;
+  ScoreRules score_rules;
+  Mask mask;
   std::vector<double> sinks;  // of each query head, or none
   Expected* expected;
 };
@@ -51,14 +52,48 @@ KeyRange RangeOf(const Problem& problem, QueryRow row) {
   return hull.first < hull.last ? hull : KeyRange{};
 }
 
+// A custom mask with a plane for each head is the only mask that tells heads apart.
+bool MaskDependsOnHead(const Work& work) {
+  return work.problem.custom_mask != MaskKind::kNone && work.tensors.custom_mask.strides[1] != 0;
+}
+
+// Asks the mask for every key of the line's range, and shortens the range to what is seen.
+void FillSeen(const Work& work, const Target& target, KeyRange* range,
+              std::vector<std::uint8_t>* seen) {
+  seen->resize(static_cast<std::size_t>(range->last - range->first));
+  work.mask.Fill(static_cast<std::size_t>(target.row.request), target.q_head, target.row.row,
+                 *range, seen->data());
+  const auto first = std::find(seen->begin(), seen->end(), std::uint8_t{1});
+  const auto last = std::find(seen->rbegin(), seen->rend(), std::uint8_t{1}).base();
+  if (first == seen->end()) {
+    *range = {};
+    seen->clear();
+    return;
+  }
+  *range = {range->first + (first - seen->begin()), range->first + (last - seen->begin())};
+  *seen = std::vector<std::uint8_t>(first, last);
+}
+
 QueryLines GatherLines(const Work& work, const Target* first, std::size_t count) {
   QueryLines lines;
   lines.query.resize(static_cast<Eigen::Index>(count), work.problem.head_dim_qk);
+  const bool intervals = IsInterval(work.problem);
+  const bool heads_differ = MaskDependsOnHead(work);
   for (std::size_t n = 0; n < count; ++n) {
     const Target& target = first[n];
     GatherQuery(work.problem, work.tensors, target.row, target.q_head,
                 lines.query.row(static_cast<Eigen::Index>(n)));
     lines.visible.push_back(RangeOf(work.problem, target.row));
+    if (!intervals && n > 0 && !heads_differ && first[n - 1].row == target.row) {
+      lines.visible.back() = lines.visible[n - 1];
+      lines.seen.push_back(lines.seen[n - 1]);
+    } else if (!intervals) {
+      lines.seen.emplace_back();
+      FillSeen(work, target, &lines.visible.back(), &lines.seen.back());
+    }
+    if (HasBias(work.problem)) {
+      lines.bias.push_back(GatherBias(work.problem, work.tensors, target.row, target.q_head));
+    }
     if (!work.sinks.empty()) {
       lines.sink.push_back(work.sinks[static_cast<std::size_t>(target.q_head)]);
     }
@@ -72,8 +107,7 @@ void AddOddValues(const ScoreBlock& block, const KeysAndValues& keys, KeyRange t
   for (const NonFinite& odd : keys.odd_values) {
     if (odd.key < tile.first || odd.key >= tile.last) continue;
     for (Eigen::Index n = 0; n < sum->rows(); ++n) {
-      const KeyRange seen = block.visible[static_cast<std::size_t>(n)];
-      if (odd.key < seen.first || odd.key >= seen.last) continue;
+      if (!block.Sees(n, odd.key)) continue;
       (*sum)(n, odd.column) += weights(n, odd.key - tile.first) * odd.value;
     }
   }
@@ -90,15 +124,16 @@ BlockSums SumOverKeys(const ScoreBlock& block, const KeysAndValues& keys, BlockB
   sums.values.setZero(block.max.size(), keys.values.cols());
   sums.weights.setZero(block.max.size());
   RowMajorMatrix weights;
-  for (std::int64_t first = block.hull.first; first < block.hull.last; first += kWeightTile) {
-    const KeyRange tile{first, std::min(first + kWeightTile, block.hull.last)};
+  for (std::int64_t first = block.hull.first; first < block.hull.last; first += kKeyTile) {
+    const KeyRange tile{first, std::min(first + kKeyTile, block.hull.last)};
+    if (!block.Touches(tile)) continue;
     const auto values = keys.values.middleRows(first - keys.range.first, tile.last - first);
     weights.resize(block.max.size(), tile.last - first);
     FillWeights(block, tile, weights);
     sums.weights += weights.rowwise().sum();
     sums.values.noalias() += weights * values;
     AddOddValues(block, keys, tile, weights, &sums.values);
-    if (bound != nullptr) bound->AddTile(tile, weights, values);
+    if (bound != nullptr) bound->AddTile(tile, weights, keys);
   }
   for (Eigen::Index n = 0; n < sums.weights.size() && !block.sink.empty(); ++n) {
     const double sink = block.sink[static_cast<std::size_t>(n)];
@@ -111,12 +146,12 @@ BlockSums SumOverKeys(const ScoreBlock& block, const KeysAndValues& keys, BlockB
 
 void StoreLine(const ScoreBlock& block, const BlockSums& sums, Eigen::Index n, Eigen::Index line,
                Expected* expected) {
-  const KeyRange seen = block.visible[static_cast<std::size_t>(n)];
-  expected->visible[static_cast<std::size_t>(line)] = seen.last - seen.first;
+  const std::int64_t count = block.count[static_cast<std::size_t>(n)];
+  expected->visible[static_cast<std::size_t>(line)] = count;
   expected->weight_sum[line] = sums.weights[n];
   expected->lse[line] = sums.weights[n] == 0.0 ? -std::numeric_limits<double>::infinity()
                                                : block.max[n] + std::log(sums.weights[n]);
-  if (seen.first == seen.last) {
+  if (count == 0) {
     expected->out.row(line).setZero();
   } else if (std::isnan(block.max[n])) {
     expected->out.row(line).setConstant(block.max[n]);
@@ -125,11 +160,24 @@ void StoreLine(const ScoreBlock& block, const BlockSums& sums, Eigen::Index n, E
   }
 }
 
+LineDetail DetailOf(const ScoreBlock& block, Eigen::Index n, double weight_sum) {
+  const KeyRange range = block.visible[static_cast<std::size_t>(n)];
+  LineDetail detail;
+  detail.first_key = range.first;
+  for (std::int64_t key = range.first; key < range.last; ++key) {
+    const bool seen = block.Sees(n, key);
+    const double score = block.score(n, key - block.hull.first);
+    detail.visible.push_back(seen ? 1 : 0);
+    detail.score.push_back(score);
+    detail.weight.push_back(seen ? std::exp(score - block.max[n]) / weight_sum : 0.0);
+  }
+  return detail;
+}
+
 void ComputeBlock(const Work& work, const KeysAndValues& keys, const Target* targets,
                   std::size_t count) {
   const QueryLines lines = GatherLines(work, targets, count);
-  const ScoreBlock block =
-      ComputeScores(lines, keys, static_cast<double>(work.problem.scale), work.options.bound);
+  const ScoreBlock block = ComputeScores(lines, keys, work.score_rules);
   std::unique_ptr<BlockBound> bound;
   if (work.options.bound) {
     bound = std::make_unique<BlockBound>(work.rules, block, work.problem.head_dim_v);
@@ -139,6 +187,9 @@ void ComputeBlock(const Work& work, const KeysAndValues& keys, const Target* tar
     const auto n = static_cast<Eigen::Index>(i);
     const Eigen::Index line = targets[i].line;
     StoreLine(block, sums, n, line, work.expected);
+    if (work.options.detail) {
+      work.expected->detail[static_cast<std::size_t>(line)] = DetailOf(block, n, sums.weights[n]);
+    }
     if (bound == nullptr) continue;
     bound->Finish(n, work.expected->out.row(line), sums.weights[n], work.expected->lse[line],
                   work.expected->out_bound.row(line), &work.expected->lse_bound[line]);
@@ -164,8 +215,8 @@ void ComputeUnit(const Work& work, const Unit& unit) {
   const KeyRange hull = HullOf(visible);
   const KeysAndValues keys =
       GatherKeys(work.problem, work.tensors, unit.request, unit.kv_head, hull);
-  const std::int64_t line_bytes = std::max<std::int64_t>(hull.last - hull.first, 1) * 2 *
-                                  static_cast<std::int64_t>(sizeof(double));
+  const std::int64_t key_bytes = 2 * sizeof(double) + (IsInterval(work.problem) ? 0 : 1);
+  const std::int64_t line_bytes = std::max<std::int64_t>(hull.last - hull.first, 1) * key_bytes;
   const auto lines =
       static_cast<std::size_t>(std::clamp(kScoreBytes / line_bytes, kMinLines, kMaxLines));
   for (std::size_t first = 0; first < targets.size(); first += lines) {
@@ -187,7 +238,8 @@ void ComputeUnits(const Work& work, const std::vector<Unit>& units) {
   for (std::thread& helper : helpers) helper.join();
 }
 
-Expected Allocate(const Problem& problem, const std::vector<QueryRow>& rows, bool bound) {
+Expected Allocate(const Problem& problem, const std::vector<QueryRow>& rows,
+                  const OracleOptions& options) {
   Expected expected;
   expected.rows = rows;
   const auto lines = static_cast<Eigen::Index>(rows.size()) * problem.num_q_heads;
@@ -195,7 +247,8 @@ Expected Allocate(const Problem& problem, const std::vector<QueryRow>& rows, boo
   expected.lse.setZero(lines);
   expected.weight_sum.setZero(lines);
   expected.visible.assign(static_cast<std::size_t>(lines), 0);
-  if (bound) {
+  if (options.detail) expected.detail.resize(static_cast<std::size_t>(lines));
+  if (options.bound) {
     expected.out_bound.setZero(lines, problem.head_dim_v);
     expected.lse_bound.setZero(lines);
   }
@@ -218,7 +271,7 @@ Result<Expected> ComputeExpected(const Problem& problem, const AttentionTensors&
                                  const std::vector<QueryRow>& rows, const Arithmetic& arithmetic,
                                  const OracleOptions& options) {
   if (Status status = CheckTensors(problem, tensors, rows); !status.ok()) return status;
-  Expected expected = Allocate(problem, rows, options.bound);
+  Expected expected = Allocate(problem, rows, options);
   // Neighbouring rows see nearly the same keys, so a block of them wastes little of its hull.
   std::vector<std::vector<std::size_t>> rows_of(problem.requests.size());
   for (std::size_t n = 0; n < rows.size(); ++n) {
@@ -236,6 +289,8 @@ Result<Expected> ComputeExpected(const Problem& problem, const AttentionTensors&
                   tensors,
                   options,
                   MakeBoundRules(problem, arithmetic),
+                  MakeScoreRules(problem, arithmetic, options.bound),
+                  Mask(problem, {tensors.tree_mask, tensors.custom_mask}),
                   GatherSinks(problem, tensors),
                   &expected};
   ComputeUnits(work, units);

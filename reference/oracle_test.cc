@@ -134,8 +134,6 @@ TEST(Oracle, ARefusalNamesTheTensorAndWhatIsWrongWithIt) {
               t->seq_lens = c->seq_lens.View();
             }),
             "seq_lens[0]: 4, the problem says 3");
-  EXPECT_EQ(message([](Call* c, AttentionTensors*) { c->problem.softcap = 30.0F; }),
-            "softcap: the reference does not compute it");
   EXPECT_EQ(message([](Call* c, AttentionTensors*) { c->problem.scale = 0.0F; }),
             "scale: 0 is not finite and nonzero");
 }

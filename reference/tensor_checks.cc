@@ -4,31 +4,16 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <array>
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <string_view>
-#include <utility>
+
+#include "reference/gather.h"
+#include "spec/vocabulary/mask.h"
 
 namespace attest {
 namespace {
-
-Status CheckKnownFeatures(const Problem& p) {
-  const std::array<std::pair<std::string_view, bool>, 9> unknown = {{
-      {"softcap", p.softcap != 0.0F},
-      {"alibi", p.alibi},
-      {"local_block_size", p.local_block_size != 0},
-      {"prefix_ranges", !p.prefix_ranges.empty()},
-      {"tree_mask", p.tree_mask},
-      {"custom_mask", p.custom_mask != MaskKind::kNone},
-      {"kv_scale_kind", p.kv_scale_kind != KvScaleKind::kNone},
-      {"cache_layout x_split", p.cache_layout == CacheLayout::kXSplit},
-      {"cache_dtype below 16 bit", SizeOf(p.cache_dtype) < 2},
-  }};
-  for (const auto& [name, set] : unknown) {
-    if (set) return BadInput(fmt::format("{}: the reference does not compute it", name));
-  }
-  return {};
-}
 
 Status CheckTensor(std::string_view name, const TensorView& tensor, DType dtype,
                    const std::vector<std::int64_t>& shape) {
@@ -111,20 +96,94 @@ Status CheckBlockTable(const Problem& p, const AttentionTensors& tensors) {
   return {};
 }
 
+using Shape = std::vector<std::int64_t>;
+
+Status CheckCaches(const Problem& p, const AttentionTensors& tensors) {
+  const bool split = p.cache_layout == CacheLayout::kXSplit;
+  const auto x = static_cast<std::int64_t>(16 / SizeOf(p.cache_dtype));
+  const std::int64_t d = p.head_dim_qk;
+  const std::int64_t heads = p.num_kv_heads;
+  const Shape keys = split ? Shape{AtLeast(1), heads, (d + x - 1) / x, p.block_size, x}
+                           : Shape{AtLeast(1), p.block_size, heads, d};
+  if (Status s = CheckTensor("key_cache", tensors.key_cache, p.cache_dtype, keys); !s.ok()) {
+    return s;
+  }
+  if (p.cache_layout == CacheLayout::kSharedLatent && !tensors.value_cache.present()) return {};
+  const std::int64_t pages = tensors.key_cache.shape[0];
+  const Shape values = split ? Shape{pages, heads, p.head_dim_v, p.block_size}
+                             : Shape{pages, p.block_size, heads, p.head_dim_v};
+  return CheckTensor("value_cache", tensors.value_cache, p.cache_dtype, values);
+}
+
+// live[k]: some row of the request sees key k, as far as ranges say.
+std::vector<bool> LiveKeys(const Problem& p, std::size_t request) {
+  const auto [q_len, seq_len] = p.requests[request];
+  std::vector<std::int64_t> change(static_cast<std::size_t>(seq_len) + 1, 0);
+  for (std::int64_t row = 0; row < q_len; ++row) {
+    const KeyRange hull = VisibleHull(p, request, row);
+    if (hull.first >= hull.last) continue;
+    ++change[static_cast<std::size_t>(hull.first)];
+    --change[static_cast<std::size_t>(hull.last)];
+  }
+  std::vector<bool> live(static_cast<std::size_t>(seq_len));
+  std::int64_t rows = 0;
+  for (std::size_t key = 0; key < live.size(); ++key) {
+    rows += change[key];
+    live[key] = rows > 0;
+  }
+  return live;
+}
+
+// Does any row of the heads that read `kv_head` see the key?
+bool IsSeen(const Problem& p, const Mask& mask, std::size_t request, int kv_head,
+            std::int64_t key) {
+  for (int head = kv_head * p.group(); head < (kv_head + 1) * p.group(); ++head) {
+    for (std::int64_t row = 0; row < p.requests[request].q_len; ++row) {
+      if (mask.Visible(request, head, row, key)) return true;
+    }
+  }
+  return false;
+}
+
+Status CheckScaleValues(const Problem& p, const AttentionTensors& tensors, std::string_view name,
+                        const TensorView& scales) {
+  const Mask mask(p, {tensors.tree_mask, tensors.custom_mask});
+  for (std::size_t r = 0; r < p.requests.size(); ++r) {
+    const std::vector<bool> live = LiveKeys(p, r);
+    for (std::int64_t key = 0; key < p.requests[r].seq_len; ++key) {
+      if (!live[static_cast<std::size_t>(key)]) continue;
+      const std::int64_t page =
+          ReadInt32(tensors.block_table.At({static_cast<std::int64_t>(r), key / p.block_size}));
+      for (int head = 0; head < p.num_kv_heads; ++head) {
+        const double scale = LoadScale(scales, page, key % p.block_size, head);
+        // Masks that are no ranges are asked only where it matters.
+        if (std::isfinite(scale) || !IsSeen(p, mask, r, head, key)) continue;
+        return BadInput(fmt::format("{}[{}][{}][{}]: {} is the scale of a live slot", name, page,
+                                    key % p.block_size, head, scale));
+      }
+    }
+  }
+  return {};
+}
+
+Status CheckScales(const Problem& p, const AttentionTensors& tensors) {
+  if (p.kv_scale_kind == KvScaleKind::kNone) return {};
+  const Shape shape = {tensors.key_cache.shape[0], p.block_size, p.num_kv_heads};
+  const auto check = [&](std::string_view name, const TensorView& scales) -> Status {
+    if (Status s = CheckTensor(name, scales, DType::kFloat32, shape); !s.ok()) return s;
+    return CheckScaleValues(p, tensors, name, scales);
+  };
+  if (Status s = check("key_scale", tensors.key_scale); !s.ok()) return s;
+  const bool shared = p.cache_layout == CacheLayout::kSharedLatent;
+  if (shared && !tensors.value_scale.present()) return {};
+  return check("value_scale", tensors.value_scale);
+}
+
 Status CheckPagedKeys(const Problem& p, const AttentionTensors& tensors) {
   if (MaxSeqLen(p) == 0) return {};  // no page is live, so no cache is read
-  if (Status s = CheckTensor("key_cache", tensors.key_cache, p.cache_dtype,
-                             {AtLeast(1), p.block_size, p.num_kv_heads, p.head_dim_qk});
-      !s.ok()) {
-    return s;
-  }
-  if (Status s =
-          CheckTensor("value_cache", tensors.value_cache, p.cache_dtype,
-                      {tensors.key_cache.shape[0], p.block_size, p.num_kv_heads, p.head_dim_v});
-      !s.ok()) {
-    return s;
-  }
-  return CheckBlockTable(p, tensors);
+  if (Status s = CheckCaches(p, tensors); !s.ok()) return s;
+  if (Status s = CheckBlockTable(p, tensors); !s.ok()) return s;
+  return CheckScales(p, tensors);
 }
 
 Status CheckPackedKeys(const Problem& p, const AttentionTensors& tensors) {
@@ -145,8 +204,29 @@ Status CheckQueries(const Problem& p, const AttentionTensors& tensors) {
       !s.ok()) {
     return s;
   }
-  if (!p.sinks) return {};
-  return CheckTensor("sinks", tensors.sinks, DType::kFloat32, {p.num_q_heads});
+  if (p.sinks) {
+    if (Status s = CheckTensor("sinks", tensors.sinks, DType::kFloat32, {p.num_q_heads}); !s.ok()) {
+      return s;
+    }
+  }
+  if (!p.alibi) return {};
+  return CheckTensor("alibi_slopes", tensors.alibi_slopes, DType::kFloat32, {p.num_q_heads});
+}
+
+Status CheckMasks(const Problem& p, const AttentionTensors& tensors) {
+  if (NumTokens(p) == 0) return {};
+  if (p.tree_mask) {
+    if (Status s = CheckTensor("tree_mask", tensors.tree_mask, DType::kBool,
+                               {AtLeast(NumTokens(p)), AtLeast(MaxQueryLen(p))});
+        !s.ok()) {
+      return s;
+    }
+  }
+  if (p.custom_mask == MaskKind::kNone) return {};
+  const DType dtype = p.custom_mask == MaskKind::kBoolean ? DType::kBool : p.additive_mask_dtype;
+  return CheckTensor("custom_mask", tensors.custom_mask, dtype,
+                     {AtLeast(static_cast<std::int64_t>(p.requests.size())), p.num_q_heads,
+                      AtLeast(MaxQueryLen(p)), AtLeast(MaxSeqLen(p))});
 }
 
 Status CheckRows(const Problem& p, const std::vector<QueryRow>& rows) {
@@ -167,9 +247,9 @@ Status CheckRows(const Problem& p, const std::vector<QueryRow>& rows) {
 Status CheckTensors(const Problem& problem, const AttentionTensors& tensors,
                     const std::vector<QueryRow>& rows) {
   if (Status s = Validate(problem); !s.ok()) return s;
-  if (Status s = CheckKnownFeatures(problem); !s.ok()) return s;
   if (Status s = CheckLengths(problem, tensors); !s.ok()) return s;
   if (Status s = CheckQueries(problem, tensors); !s.ok()) return s;
+  if (Status s = CheckMasks(problem, tensors); !s.ok()) return s;
   if (Status s = problem.uses_paged_kv() ? CheckPagedKeys(problem, tensors)
                                          : CheckPackedKeys(problem, tensors);
       !s.ok()) {

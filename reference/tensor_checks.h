@@ -13,10 +13,10 @@
 
 namespace attest {
 
-// Bad input if the problem contradicts itself or asks for a feature that the reference does not
-// compute (the message names the field); if a tensor is missing or its rank, shape or dtype
-// contradicts the problem; if query_start_loc or seq_lens differ from problem.requests; if a
-// block_table entry of a live page is out of range; if one of `rows` is none of the problem's.
+// Bad input if the problem contradicts itself (the message names the field); if a tensor is missing
+// or its rank, shape or dtype contradicts the problem; if query_start_loc or seq_lens differ from
+// problem.requests; if a block_table entry of a live page is out of range; if the scale of a slot
+// that some row of the problem sees is not finite; if one of `rows` is none of the problem's.
 Status CheckTensors(const Problem& problem, const AttentionTensors& tensors,
                     const std::vector<QueryRow>& rows);
 
