@@ -23,16 +23,26 @@
 namespace attest::cpu {
 namespace {
 
-constexpr std::array kDTypes = {kFloat32DType, kFloat16DType, kBFloat16DType};
+// The first three are the types of queries and outputs.
+constexpr std::array kDTypes = {kFloat32DType,      kFloat16DType,        kBFloat16DType,
+                                kFloat8E4M3FNDType, kFloat8E4M3FNUZDType, kFloat8E5M2DType,
+                                kInt8DType};
+constexpr int kTokenDTypes = 3;
 constexpr attest_range_t kHeadDims = {1, kMaxHeadDim, 1};
 constexpr attest_range_t kGroupSizes = {1, kMaxGroup, 1};
 constexpr attest_range_t kBlockSizes = {1, kMaxBlockSize, 1};
 constexpr std::uint64_t kFeatures =
-    ATTEST_CLAIM_DECODER_CAUSAL | ATTEST_CLAIM_DECODER_NON_CAUSAL | ATTEST_CLAIM_ENCODER_ONLY |
-    ATTEST_CLAIM_ENCODER_DECODER | ATTEST_CLAIM_WINDOW_CAUSAL | ATTEST_CLAIM_WINDOW_SYMMETRIC |
-    ATTEST_CLAIM_WINDOW_ASYMMETRIC | ATTEST_CLAIM_SINKS | ATTEST_CLAIM_LSE |
-    ATTEST_CLAIM_KV_STRIDES | ATTEST_CLAIM_TOKEN_STRIDES | ATTEST_CLAIM_DETERMINISTIC |
-    ATTEST_CLAIM_BATCH_INVARIANT | ATTEST_CLAIM_UNEQUAL_HEAD_DIMS;
+    ATTEST_CLAIM_DECODER_CAUSAL | ATTEST_CLAIM_DECODER_NON_CAUSAL |
+    ATTEST_CLAIM_PER_REQUEST_CAUSALITY | ATTEST_CLAIM_ENCODER_ONLY | ATTEST_CLAIM_ENCODER_DECODER |
+    ATTEST_CLAIM_WINDOW_CAUSAL | ATTEST_CLAIM_WINDOW_SYMMETRIC | ATTEST_CLAIM_WINDOW_ASYMMETRIC |
+    ATTEST_CLAIM_SOFTCAP | ATTEST_CLAIM_ALIBI | ATTEST_CLAIM_SINKS | ATTEST_CLAIM_PREFIX_RANGES |
+    ATTEST_CLAIM_PREFIX_CLAMPED | ATTEST_CLAIM_LOCAL_BLOCKS | ATTEST_CLAIM_LOCAL_LOOKBACK |
+    ATTEST_CLAIM_TREE_MASK | ATTEST_CLAIM_BOOLEAN_MASK | ATTEST_CLAIM_ADDITIVE_MASK |
+    ATTEST_CLAIM_LSE | ATTEST_CLAIM_KV_X_SPLIT | ATTEST_CLAIM_KV_STRIDES |
+    ATTEST_CLAIM_TOKEN_STRIDES | ATTEST_CLAIM_SHARED_LATENT | ATTEST_CLAIM_PAGE_ALIASING |
+    ATTEST_CLAIM_DETERMINISTIC | ATTEST_CLAIM_BATCH_INVARIANT | ATTEST_CLAIM_CHUNK_INVARIANT |
+    ATTEST_CLAIM_UNEQUAL_HEAD_DIMS | ATTEST_CLAIM_KV_SCALE_PER_TENSOR |
+    ATTEST_CLAIM_KV_SCALE_PER_HEAD | ATTEST_CLAIM_KV_SCALE_PER_TOKEN_HEAD;
 
 attest_status_t Report(attest_error_t* error, attest_status_t status, std::string_view text) {
   if (error != nullptr && status != ATTEST_OK) {
@@ -69,7 +79,8 @@ attest_status_t FillClaims(void* /*self*/, attest_claims_t* claims, attest_error
   claims->vendor = "attest";
   claims->device_name = "host processor";
   claims->query_dtypes = claims->cache_dtypes = claims->output_dtypes = kDTypes.data();
-  claims->num_query_dtypes = claims->num_cache_dtypes = claims->num_output_dtypes = kDTypes.size();
+  claims->num_query_dtypes = claims->num_output_dtypes = kTokenDTypes;
+  claims->num_cache_dtypes = kDTypes.size();
   claims->head_dims = &kHeadDims;
   claims->group_sizes = &kGroupSizes;
   claims->block_sizes = &kBlockSizes;

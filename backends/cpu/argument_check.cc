@@ -1,89 +1,93 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/cpu/argument_check.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "backends/cpu/element_type.h"
 #include "backends/cpu/int_list.h"
+#include "backends/cpu/tensor_address.h"
+#include "backends/cpu/tensor_check.h"
 
 namespace attest::cpu {
 namespace {
 
-constexpr std::int64_t kAtLeastTokens = -1;  // in a wanted shape: num_actual_tokens or more
-
-struct Wanted {
-  const char* field;
-  const attest_tensor_t* tensor;
-  attest_dtype_t dtype;
-  std::vector<std::int64_t> shape;
+// The longest request of the call; 0 without requests.
+struct Longest {
+  std::int64_t q_len = 0;
+  std::int64_t seq_len = 0;
 };
 
-std::vector<Wanted> WantedTensors(const attest_problem_t& p, const attest_forward_args_t& a) {
+Longest LongestOf(const attest_problem_t& p, const attest_forward_args_t& a) {
+  const IntList starts(a.query_start_loc);
+  const IntList lengths(a.seq_lens);
+  Longest longest;
+  for (std::int64_t r = 0; r < p.num_requests; ++r) {
+    longest.q_len = std::max(longest.q_len, starts[r + 1] - starts[r]);
+    longest.seq_len = std::max(longest.seq_len, lengths[r]);
+  }
+  return longest;
+}
+
+std::vector<Wanted> MainTensors(const attest_problem_t& p, const attest_forward_args_t& a) {
+  const std::int64_t tokens = AtLeast(p.num_actual_tokens);
   std::vector<Wanted> wanted = {
-      {"query", &a.query, p.query_dtype, {kAtLeastTokens, p.num_q_heads, p.head_dim_qk}},
-      {"out", &a.out, p.output_dtype, {kAtLeastTokens, p.num_q_heads, p.head_dim_v}},
-      {"query_start_loc", &a.query_start_loc, kInt32DType, {p.num_requests + 1}},
-      {"seq_lens", &a.seq_lens, kInt32DType, {p.num_requests}},
+      {"query", &a.query, {p.query_dtype}, {tokens, p.num_q_heads, p.head_dim_qk}},
+      {"out", &a.out, {p.output_dtype}, {tokens, p.num_q_heads, p.head_dim_v}},
+      {"query_start_loc", &a.query_start_loc, {kInt32DType}, {p.num_requests + 1}},
+      {"seq_lens", &a.seq_lens, {kInt32DType}, {p.num_requests}},
+  };
+  const auto add = [&wanted](std::vector<Wanted> more) {
+    std::move(more.begin(), more.end(), std::back_inserter(wanted));
   };
   if (p.attention_type == ATTEST_ENCODER_ONLY) {
-    wanted.push_back(
-        {"key", &a.key, p.query_dtype, {kAtLeastTokens, p.num_kv_heads, p.head_dim_qk}});
-    wanted.push_back(
-        {"value", &a.value, p.query_dtype, {kAtLeastTokens, p.num_kv_heads, p.head_dim_v}});
+    add({{"key", &a.key, {p.query_dtype}, {tokens, p.num_kv_heads, p.head_dim_qk}},
+         {"value", &a.value, {p.query_dtype}, {tokens, p.num_kv_heads, p.head_dim_v}}});
   } else {
-    wanted.push_back({"key_cache",
-                      &a.key_cache,
-                      p.cache_dtype,
-                      {p.num_blocks, p.block_size, p.num_kv_heads, p.head_dim_qk}});
-    wanted.push_back({"value_cache",
-                      &a.value_cache,
-                      p.cache_dtype,
-                      {p.num_blocks, p.block_size, p.num_kv_heads, p.head_dim_v}});
-    wanted.push_back(
-        {"block_table", &a.block_table, kInt32DType, {p.num_requests, p.block_table_width}});
+    add(CacheTensors(p, a.key_cache, a.value_cache));
+    add(ScaleTensors(p, a.key_scale, a.value_scale));
+    add({{"block_table", &a.block_table, {kInt32DType}, {p.num_requests, p.block_table_width}}});
   }
   if ((p.flags & ATTEST_FLAG_LSE) != 0) {
-    wanted.push_back({"lse", &a.lse, kFloat32DType, {kAtLeastTokens, p.num_q_heads}});
-  }
-  if ((p.flags & ATTEST_FLAG_SINKS) != 0) {
-    wanted.push_back({"sinks", &a.sinks, kFloat32DType, {p.num_q_heads}});
+    add({{"lse", &a.lse, {kFloat32DType}, {tokens, p.num_q_heads}}});
   }
   return wanted;
 }
 
-Answer CheckTensor(const attest_problem_t& p, const Wanted& wanted) {
-  const attest_tensor_t& tensor = *wanted.tensor;
-  const std::string field = wanted.field;
-  const auto rank = static_cast<std::int32_t>(wanted.shape.size());
-  if (tensor.ndim != rank) {
-    return Invalid(field + ".ndim", std::to_string(tensor.ndim), "not " + std::to_string(rank));
+// What masks and scores need. query_start_loc and seq_lens have passed their checks.
+std::vector<Wanted> MaskTensors(const attest_problem_t& p, const attest_forward_args_t& a) {
+  std::vector<Wanted> wanted;
+  if ((p.flags & ATTEST_FLAG_SINKS) != 0) {
+    wanted.push_back({"sinks", &a.sinks, {kFloat32DType}, {p.num_q_heads}});
   }
-  if (tensor.shape == nullptr) return Invalid(field + ".shape", "NULL", "missing");
-  if (tensor.strides == nullptr) return Invalid(field + ".strides", "NULL", "missing");
-  bool empty = false;
-  for (std::size_t axis = 0; axis < wanted.shape.size(); ++axis) {
-    const std::int64_t got = tensor.shape[axis];
-    const bool rows = wanted.shape[axis] == kAtLeastTokens;
-    const std::int64_t want = rows ? p.num_actual_tokens : wanted.shape[axis];
-    if (rows ? got < want : got != want) {
-      return Invalid(field + ".shape[" + std::to_string(axis) + "]", std::to_string(got),
-                     (rows ? "less than " : "not ") + std::to_string(want));
-    }
-    empty = empty || got == 0;
+  if ((p.flags & ATTEST_FLAG_ALIBI) != 0) {
+    wanted.push_back({"alibi_slopes", &a.alibi_slopes, {kFloat32DType}, {p.num_q_heads}});
   }
-  if (tensor.data == nullptr && !empty) return Invalid(field + ".data", "NULL", "missing");
-  if (tensor.device.device_type != ATTEST_DEVICE_CPU) {
-    return Invalid(field + ".device", std::to_string(tensor.device.device_type), "not the CPU");
+  if (p.attention_type == ATTEST_DECODER && p.causality == ATTEST_CAUSALITY_PER_REQUEST) {
+    wanted.push_back({"request_causal", &a.request_causal, {kBoolDType}, {p.num_requests}});
   }
-  if (!SameDType(tensor.dtype, wanted.dtype)) {
-    return Invalid(
-        field + ".dtype",
-        "code " + std::to_string(tensor.dtype.code) + " bits " + std::to_string(tensor.dtype.bits),
-        "not that of the problem");
+  if ((p.flags & ATTEST_FLAG_PREFIX_RANGES) != 0) {
+    wanted.push_back({"prefix_ranges", &a.prefix_ranges, {kInt64DType}, {AtLeast(0), 3}});
   }
-  return {};
+  const Longest longest = LongestOf(p, a);  // not the upper bounds, which must not matter
+  if ((p.flags & ATTEST_FLAG_TREE_MASK) != 0) {
+    wanted.push_back({"tree_mask",
+                      &a.tree_mask,
+                      {kBoolDType},
+                      {AtLeast(p.num_actual_tokens), AtLeast(longest.q_len)}});
+  }
+  if (p.custom_mask_kind == ATTEST_MASK_NONE) return wanted;
+  Wanted mask = {"custom_mask",
+                 &a.custom_mask,
+                 {kBoolDType},
+                 {p.num_requests, p.num_q_heads, AtLeast(longest.q_len), AtLeast(longest.seq_len)}};
+  if (p.custom_mask_kind == ATTEST_MASK_ADDITIVE) mask.dtypes = {kFloat32DType, p.query_dtype};
+  wanted.push_back(std::move(mask));
+  return wanted;
 }
 
 std::string At(const char* field, std::int64_t index) {
@@ -145,16 +149,38 @@ Answer CheckMetadata(const attest_problem_t& p, const attest_forward_args_t& a) 
   return {};
 }
 
+Answer CheckRanges(const attest_problem_t& p, const attest_forward_args_t& a) {
+  if ((p.flags & ATTEST_FLAG_PREFIX_RANGES) == 0) return {};
+  for (std::int64_t i = 0; i < a.prefix_ranges.shape[0]; ++i) {
+    const auto request = ElementAt<std::int64_t>(a.prefix_ranges, {i, 0});
+    const auto first = ElementAt<std::int64_t>(a.prefix_ranges, {i, 1});
+    const auto last = ElementAt<std::int64_t>(a.prefix_ranges, {i, 2});
+    const std::string field = At("prefix_ranges", i);
+    if (request < 0 || request >= p.num_requests) {
+      return Invalid(field + "[0]", std::to_string(request), "no request");
+    }
+    if (first < 0) return Invalid(field + "[1]", std::to_string(first), "negative");
+    if (last < first) {
+      return Invalid(field + "[2]", std::to_string(last), "before " + std::to_string(first));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Answer CheckArguments(const attest_problem_t& problem, const attest_forward_args_t& args) {
   if (args.struct_size < sizeof(args)) {
     return Invalid("args.struct_size", std::to_string(args.struct_size), "too small");
   }
-  for (const Wanted& wanted : WantedTensors(problem, args)) {
-    if (Answer answer = CheckTensor(problem, wanted); !answer.ok()) return answer;
+  if (Answer answer = CheckTensors(MainTensors(problem, args)); !answer.ok()) return answer;
+  if (problem.attention_type != ATTEST_ENCODER_ONLY) {
+    Answer answer = CheckLatent(problem, args.key_cache, args.value_cache);
+    if (!answer.ok()) return answer;
   }
-  return CheckMetadata(problem, args);
+  if (Answer answer = CheckMetadata(problem, args); !answer.ok()) return answer;
+  if (Answer answer = CheckTensors(MaskTensors(problem, args)); !answer.ok()) return answer;
+  return CheckRanges(problem, args);
 }
 
 }  // namespace attest::cpu

@@ -9,8 +9,8 @@
 
 namespace attest::cpu {
 
-// `problem` has passed CheckProblem. Reads tensor headers, query_start_loc, seq_lens and the first
-// ceil(seq_len / block_size) entries of each row of the block table.
+// `problem` has passed CheckProblem. Reads tensor headers, query_start_loc, seq_lens,
+// prefix_ranges and the first ceil(seq_len / block_size) entries of each row of the block table.
 Answer CheckArguments(const attest_problem_t& problem, const attest_forward_args_t& args);
 
 }  // namespace attest::cpu

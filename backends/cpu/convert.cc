@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backends/cpu/quantize.h"
 #include "backends/cpu/vector.h"
 
 namespace attest::cpu {
@@ -103,6 +104,11 @@ void StoreWith(const float* from, float factor, int count, std::byte* data, std:
 
 Words Same(Words bits) { return bits; }
 
+void LoadBytes(const float* numbers, const std::byte* data, std::int64_t stride, int count,
+               float* to) {
+  for (int i = 0; i < count; ++i) to[i] = numbers[static_cast<std::uint8_t>(data[i * stride])];
+}
+
 }  // namespace
 
 void LoadRow(ElementType type, const std::byte* data, std::int64_t stride, int count, float* to) {
@@ -113,6 +119,8 @@ void LoadRow(ElementType type, const std::byte* data, std::int64_t stride, int c
       return LoadWith<std::uint16_t, Halves>(data, stride, count, to, FromFloat16);
     case ElementType::kBFloat16:
       return LoadWith<std::uint16_t, Halves>(data, stride, count, to, FromBFloat16);
+    default:
+      return LoadBytes(NumbersOf(type), data, stride, count, to);
   }
 }
 
@@ -125,6 +133,8 @@ void StoreRow(ElementType type, const float* from, float factor, int count, std:
       return StoreWith<std::uint16_t, Halves>(from, factor, count, data, stride, ToFloat16);
     case ElementType::kBFloat16:
       return StoreWith<std::uint16_t, Halves>(from, factor, count, data, stride, ToBFloat16);
+    default:
+      return;
   }
 }
 

@@ -161,23 +161,6 @@ std::vector<Patch> Patches() {
              -7;
        }},
 
-      {"softcap", kRefused, [](TestCall& c) { c.problem.softcap = 30; }},
-      {"ALiBi", kRefused, [](TestCall& c) { c.problem.flags |= ATTEST_FLAG_ALIBI; }},
-      {"prefix", kRefused, [](TestCall& c) { c.problem.flags |= ATTEST_FLAG_PREFIX_RANGES; }},
-      {"tree", kRefused, [](TestCall& c) { c.problem.flags |= ATTEST_FLAG_TREE_MASK; }},
-      {"aliasing", kRefused, [](TestCall& c) { c.problem.flags |= ATTEST_FLAG_PAGE_ALIASING; }},
-      {"latent", kRefused, [](TestCall& c) { c.problem.flags |= ATTEST_FLAG_VALUE_IS_KEY_PREFIX; }},
-      {"causality", kRefused,
-       [](TestCall& c) { c.problem.causality = ATTEST_CAUSALITY_PER_REQUEST; }},
-      {"kv_layout", kRefused, [](TestCall& c) { c.problem.kv_layout = ATTEST_KV_X_SPLIT; }},
-      {"mask", kRefused, [](TestCall& c) { c.problem.custom_mask_kind = ATTEST_MASK_BOOLEAN; }},
-      {"local_block_size", kRefused, [](TestCall& c) { c.problem.local_block_size = 16; }},
-      {"cache_dtype", kRefused,
-       [](TestCall& c) {
-         c.problem.cache_dtype = {ATTEST_FLOAT8_E4M3FN, 8, 1};
-       }},
-      {"kv_scale_kind", kRefused,
-       [](TestCall& c) { c.problem.kv_scale_kind = ATTEST_KV_SCALE_PER_TENSOR; }},
       {"head_dim_qk", kRefused, [](TestCall& c) { c.problem.head_dim_qk = 640; }},
       {"block_size", kRefused, [](TestCall& c) { c.problem.block_size = 1024; }},
   };

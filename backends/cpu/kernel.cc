@@ -13,9 +13,8 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 using Eight = float __attribute__((vector_size(32)));
 
-// Eight rows of eight numbers at rows[0 .. 7] + column, transposed to `to`, whose rows are kPanel
-// apart.
-void TransposeEight(const float* const* rows, int column, float* to) {
+// Eight rows of eight numbers at rows[0 .. 7] + column, transposed.
+inline void TransposeEight(const float* const* rows, int column, Eight* columns) {
   Eight a[8];
   Eight b[8];
   for (int i = 0; i < 8; ++i) std::memcpy(&a[i], rows[i] + column, sizeof(Eight));
@@ -30,10 +29,8 @@ void TransposeEight(const float* const* rows, int column, float* to) {
     }
   }
   for (int j = 0; j < 4; ++j) {
-    const Eight low = __builtin_shufflevector(a[j], a[j + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-    const Eight high = __builtin_shufflevector(a[j], a[j + 4], 4, 5, 6, 7, 12, 13, 14, 15);
-    std::memcpy(to + j * kPanel, &low, sizeof(low));
-    std::memcpy(to + (j + 4) * kPanel, &high, sizeof(high));
+    columns[j] = __builtin_shufflevector(a[j], a[j + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+    columns[j + 4] = __builtin_shufflevector(a[j], a[j + 4], 4, 5, 6, 7, 12, 13, 14, 15);
   }
 }
 
@@ -63,28 +60,31 @@ void Weigh(const float* weights, const float* rescale, int first, int last, floa
   }
 }
 
-// kRows queries against kKeys keys. Each product is summed by itself, so neither number changes its
-// bits.
-template <int kRows, int kKeys>
+// kRows queries against 8 * kGroups keys. Each product is summed column by column, as in
+// ScoreBlock, so that a row gets the same bits from either.
+template <int kRows, int kGroups>
 void ScoreKeys(const float* queries, int pitch, const float* const* keys, int head_dim,
                float* scores) {
-  Lanes sum[kRows][kKeys] = {};
+  Eight sum[kRows][kGroups] = {};
   int d = 0;
-  for (; d + kLanes <= head_dim; d += kLanes) {
-    Lanes part[kKeys];
-    for (int j = 0; j < kKeys; ++j) part[j] = LoadLanes(keys[j] + d);
-    for (int r = 0; r < kRows; ++r) {
-      const Lanes query = LoadLanes(queries + r * pitch + d);
-      for (int j = 0; j < kKeys; ++j) sum[r][j] += query * part[j];
+  for (; d + 8 <= head_dim; d += 8) {
+    for (int g = 0; g < kGroups; ++g) {
+      Eight columns[8];
+      TransposeEight(keys + 8 * g, d, columns);
+      for (int i = 0; i < 8; ++i) {
+        for (int r = 0; r < kRows; ++r) sum[r][g] += queries[r * pitch + d + i] * columns[i];
+      }
+    }
+  }
+  for (; d < head_dim; ++d) {
+    for (int g = 0; g < kGroups; ++g) {
+      Eight column;
+      for (int i = 0; i < 8; ++i) column[i] = keys[8 * g + i][d];
+      for (int r = 0; r < kRows; ++r) sum[r][g] += queries[r * pitch + d] * column;
     }
   }
   for (int r = 0; r < kRows; ++r) {
-    for (int j = 0; j < kKeys; ++j) {
-      float score = SumOf(sum[r][j]);
-      for (int tail = d; tail < head_dim; ++tail)
-        score += queries[r * pitch + tail] * keys[j][tail];
-      scores[r * kKeyTile + j] = score;
-    }
+    std::memcpy(scores + r * kKeyTile, sum[r], sizeof(sum[r]));
   }
 }
 
@@ -114,7 +114,13 @@ void PackKeys(const float* const* rows, int head_dim, float* packed) {
   const int whole = head_dim / 8 * 8;
   for (int panel = 0; panel < kKeyTile / kPanel; ++panel, rows += kPanel) {
     for (int d = 0; d < whole; d += 8) {
-      for (int j = 0; j < kPanel; j += 8) TransposeEight(rows + j, d, packed + d * kPanel + j);
+      for (int j = 0; j < kPanel; j += 8) {
+        Eight columns[8];
+        TransposeEight(rows + j, d, columns);
+        for (int i = 0; i < 8; ++i) {
+          std::memcpy(packed + (d + i) * kPanel + j, &columns[i], sizeof(Eight));
+        }
+      }
     }
     for (int d = whole; d < head_dim; ++d) {
       for (int j = 0; j < kPanel; ++j) packed[d * kPanel + j] = rows[j][d];
@@ -182,9 +188,10 @@ void ScoreFew(const float* queries, int pitch, int count, const float* const* ke
     r += StepOfRows(count - r, [&](auto rows) {
       const float* query = queries + r * pitch;
       float* to = scores + r * kKeyTile;
-      int j = first;
-      for (; j + 2 <= last; j += 2) ScoreKeys<rows(), 2>(query, pitch, keys + j, head_dim, to + j);
-      if (j < last) ScoreKeys<rows(), 1>(query, pitch, keys + j, head_dim, to + j);
+      constexpr int kGroups = rows() == 1 ? 4 : 1;  // four sums keep the arithmetic busy
+      for (int j = first / (8 * kGroups) * (8 * kGroups); j < last; j += 8 * kGroups) {
+        ScoreKeys<rows(), kGroups>(query, pitch, keys + j, head_dim, to + j);
+      }
     });
   }
 }
@@ -201,12 +208,30 @@ void WeighFew(const float* weights, const float* rescale, int count, const float
   }
 }
 
-float SoftmaxTile(float* products, int first, int last, float scale, RowState& state) {
-  Lanes highest = Broadcast(-kInfinity);
-  IntLanes index;
-  for (int i = 0; i < kLanes; ++i) index[i] = i;
+bool AnyNotFinite(const float* const* rows, int first, int last, int columns) {
+  for (int k = first; k < last; ++k) {
+    float zero = 0.0F;  // stays 0 unless an infinity or a NaN is multiplied with 0
+    for (int c = 0; c < columns; ++c) zero += rows[k][c] * 0.0F;
+    if (zero != 0.0F) return true;
+  }
+  return false;
+}
+
+void ShapeScores(float* products, float scale, float softcap, const float* bias) {
   for (int j = 0; j < kKeyTile; j += kLanes) {
-    const IntLanes visible = (index + j >= first) & (index + j < last);
+    Lanes score = LoadLanes(products + j) * scale;
+    if (softcap > 0.0F) score = Tanh(score / softcap) * softcap;
+    if (bias != nullptr) score += LoadLanes(bias + j);
+    StoreLanes(score, products + j);
+  }
+}
+
+float SoftmaxTile(float* products, std::uint64_t seen, float scale, RowState& state) {
+  Lanes highest = Broadcast(-kInfinity);
+  IntLanes bit;
+  for (int i = 0; i < kLanes; ++i) bit[i] = 1 << i;
+  for (int j = 0; j < kKeyTile; j += kLanes) {
+    const IntLanes visible = (bit & static_cast<std::int32_t>(seen >> j & 0xffff)) == bit;
     const Lanes score = visible ? LoadLanes(products + j) * scale : Broadcast(-kInfinity);
     StoreLanes(score, products + j);
     highest = score > highest ? score : highest;

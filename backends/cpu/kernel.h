@@ -43,9 +43,13 @@ void WeighBlock(const float* weights, const float* rescale, const float* packed_
 void WeighRow(const float* weights, float rescale, const float* packed_panel, int first, int last,
               float* sums);
 
+// True if one of the first `columns` numbers of a row first <= k < last is not finite.
+bool AnyNotFinite(const float* const* rows, int first, int last, int columns);
+
 // ---- A few rows; keys and values where they lie
 
-// Keys first <= j < last against `count` queries [count][pitch].
+// Keys first <= j < last, and perhaps others of the tile, against `count` queries [count][pitch].
+// The bits of a product are those of ScoreBlock.
 void ScoreFew(const float* queries, int pitch, int count, const float* const* keys, int first,
               int last, int head_dim, float* scores);
 // Columns are a multiple of kPanel.
@@ -59,10 +63,13 @@ struct RowState {
   float sum;      // of the weights, relative to it
 };
 
+// Turns the kKeyTile products of a row into scores: scale, softcap (0: none), bias (NULL: none).
+void ShapeScores(float* products, float scale, float softcap, const float* bias);
+
 // Turns the kKeyTile products of a row into weights relative to the new maximum: e^(scale * product
-// - maximum) for first <= j < last, 0 elsewhere, whatever stood there. Returns the factor by which
-// earlier sums must be multiplied.
-float SoftmaxTile(float* products, int first, int last, float scale, RowState& state);
+// - maximum) where bit j of `seen` is set, 0 elsewhere, whatever stood there. Returns the factor by
+// which earlier sums must be multiplied.
+float SoftmaxTile(float* products, std::uint64_t seen, float scale, RowState& state);
 
 }  // namespace attest::cpu
 

@@ -4,33 +4,15 @@
 #ifndef ATTEST_BACKENDS_CPU_KEY_SOURCE_H_
 #define ATTEST_BACKENDS_CPU_KEY_SOURCE_H_
 
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 
-#include "backends/cpu/element_type.h"
 #include "backends/cpu/int_list.h"
-#include "backends/cpu/mask.h"
+#include "backends/cpu/key_span.h"
+#include "backends/cpu/lines.h"
 #include "spec/abi/attest.h"
 
 namespace attest::cpu {
-
-// Rows of one tensor for one KV head: row (page, slot) at data + page * page_bytes + slot *
-// slot_bytes, its columns column_stride elements apart.
-struct Lines {
-  const std::byte* data = nullptr;
-  std::int64_t page_bytes = 0;
-  std::int64_t slot_bytes = 0;
-  std::int64_t column_stride = 1;
-  ElementType type = ElementType::kFloat32;
-  int width = 0;
-
-  const std::byte* At(std::int64_t page, std::int64_t slot) const {
-    return data + page * page_bytes + slot * slot_bytes;
-  }
-  // The row can be read as an array of float32 where it lies.
-  bool plain() const { return type == ElementType::kFloat32 && column_stride == 1; }
-};
 
 // A tile of keys or values as float32 rows: where they lie, or converted.
 struct RowBuffer {
@@ -46,14 +28,16 @@ class KeySource {
   KeySource(const attest_problem_t& problem, const attest_forward_args_t& args,
             std::int64_t request, std::int64_t start, std::int64_t kv_head);
 
-  // Rows tile .. tile + kKeyTile - 1: those of `wanted`, a part of the tile, are read; the others
-  // are rows of zeros, and their memory is not touched.
-  void Read(std::int64_t tile, KeySpan wanted, const RowBuffer& keys,
+  // Rows tile .. tile + kKeyTile - 1: those of `wanted` are read; the others are rows of zeros, and
+  // their memory is not touched.
+  void Read(std::int64_t tile, KeyBits wanted, const RowBuffer& keys,
             const RowBuffer& values) const;
 
  private:
   Lines keys_;
   Lines values_;
+  Scales key_scales_;
+  Scales value_scales_;
   std::optional<IntList> table_;  // packed keys have none
   std::int64_t block_size_ = 0;
   std::int64_t start_ = 0;

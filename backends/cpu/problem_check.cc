@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/cpu/problem_check.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -16,8 +17,8 @@ constexpr std::uint32_t kKnownFlags = ATTEST_FLAG_LSE | ATTEST_FLAG_SINKS | ATTE
                                       ATTEST_FLAG_PREFIX_RANGES | ATTEST_FLAG_PREFIX_CLAMPED |
                                       ATTEST_FLAG_TREE_MASK | ATTEST_FLAG_BATCH_INVARIANT |
                                       ATTEST_FLAG_PAGE_ALIASING | ATTEST_FLAG_VALUE_IS_KEY_PREFIX;
-constexpr std::uint32_t kOfferedFlags =
-    ATTEST_FLAG_LSE | ATTEST_FLAG_SINKS | ATTEST_FLAG_BATCH_INVARIANT;
+
+bool Has(const attest_problem_t& p, std::uint32_t flags) { return (p.flags & flags) != 0; }
 
 // A field and the range in which it makes sense.
 struct Bounded {
@@ -115,45 +116,91 @@ Answer CheckScores(const attest_problem_t& p) {
   if (!std::isfinite(p.softcap) || p.softcap < 0.0F) {
     return Invalid("softcap", std::to_string(p.softcap), "not finite, or negative");
   }
-  if (p.attention_type != ATTEST_ENCODER_DECODER) return {};
-  for (const Bounded& b :
-       {Bounded{"window_left", p.window_left, 0, 0}, Bounded{"window_right", p.window_right, 0, 0},
-        Bounded{"local_block_size", p.local_block_size, 0, 0},
-        Bounded{"local_block_lookback", p.local_block_lookback, 0, 0}}) {
-    if (b.value != 0) {
-      return Invalid(b.field, std::to_string(b.value), "cross attention has no window");
-    }
+  return {};
+}
+
+// A rule that a problem breaks.
+struct Breach {
+  bool applies;
+  const char* field;
+  std::int64_t value;
+  const char* why;
+};
+
+template <std::size_t kCount>
+Answer FirstOf(const std::array<Breach, kCount>& breaches) {
+  for (const Breach& breach : breaches) {
+    if (breach.applies) return Invalid(breach.field, std::to_string(breach.value), breach.why);
   }
   return {};
 }
 
+// Masks and biases that only some attention types have, and masks that exclude one another.
+Answer CheckMasks(const attest_problem_t& p) {
+  const bool cross = p.attention_type == ATTEST_ENCODER_DECODER;
+  const bool decoder = p.attention_type == ATTEST_DECODER;
+  const bool causal = decoder && p.causality == ATTEST_CAUSAL;
+  const bool bounded = p.window_left > 0 || p.window_right > 0 || p.local_block_size > 0;
+  const bool tree = Has(p, ATTEST_FLAG_TREE_MASK);
+  const bool ranges = Has(p, ATTEST_FLAG_PREFIX_RANGES);
+  const bool clamped = Has(p, ATTEST_FLAG_PREFIX_CLAMPED);
+  const char* const no_window = "cross attention has no window";
+  return FirstOf(std::array<Breach, 11>{{
+      {cross && p.window_left > 0, "window_left", p.window_left, no_window},
+      {cross && p.window_right > 0, "window_right", p.window_right, no_window},
+      {p.local_block_size > 0 && !causal, "local_block_size", p.local_block_size,
+       "outside a causal decoder"},
+      {p.local_block_lookback > 0 && p.local_block_size == 0, "local_block_lookback",
+       p.local_block_lookback, "without local_block_size"},
+      {tree && !causal, "flags", p.flags, "a tree mask outside a causal decoder"},
+      {tree && bounded, "flags", p.flags, "a tree mask with a window or local blocks"},
+      {tree && ranges, "flags", p.flags, "a tree mask with prefix ranges"},
+      {ranges && !decoder, "flags", p.flags, "prefix ranges outside a decoder"},
+      {clamped && !ranges, "flags", p.flags, "clamped prefix ranges without prefix ranges"},
+      {clamped && p.window_left == 0, "window_left", p.window_left,
+       "no window for the clamped prefix ranges"},
+      {cross && Has(p, ATTEST_FLAG_ALIBI), "flags", p.flags, "cross attention has no ALiBi"},
+  }});
+}
+
+// Only 8-bit caches have scales, and integers mean nothing without them.
+Answer CheckCache(const attest_problem_t& p) {
+  const bool paged = p.attention_type != ATTEST_ENCODER_ONLY;
+  const bool latent = Has(p, ATTEST_FLAG_VALUE_IS_KEY_PREFIX);
+  const bool x_split = paged && p.kv_layout == ATTEST_KV_X_SPLIT;
+  const bool scaled = p.kv_scale_kind != ATTEST_KV_SCALE_NONE;
+  const int x = 16 / std::max(p.cache_dtype.bits / 8, 1);
+  return FirstOf(std::array<Breach, 6>{{
+      {SameDType(p.cache_dtype, kInt8DType) && p.kv_scale_kind != ATTEST_KV_SCALE_PER_TOKEN_HEAD,
+       "kv_scale_kind", p.kv_scale_kind, "an int8 cache needs a scale for each token and head"},
+      {scaled && (p.cache_dtype.bits != 8 || !paged), "kv_scale_kind", p.kv_scale_kind,
+       "without an 8-bit cache"},
+      {latent && scaled && p.kv_scale_kind != ATTEST_KV_SCALE_PER_TENSOR, "kv_scale_kind",
+       p.kv_scale_kind, "a shared latent has one scale"},
+      {latent && p.head_dim_v > p.head_dim_qk, "head_dim_v", p.head_dim_v,
+       "wider than the key that it is the beginning of"},
+      {latent && x_split, "kv_layout", p.kv_layout, "a shared latent is not x-split"},
+      {x_split && p.head_dim_qk % x != 0, "head_dim_qk", p.head_dim_qk,
+       "not a multiple of 16 bytes, into which x-split keys are cut"},
+  }});
+}
+
 Answer CheckOffered(const attest_problem_t& p) {
   const int group = p.num_q_heads / p.num_kv_heads;
-  const bool per_request =
-      p.attention_type == ATTEST_DECODER && p.causality == ATTEST_CAUSALITY_PER_REQUEST;
   struct Reason {
     bool applies;
     const char* text;
   };
-  const std::array<Reason, 17> reasons = {{
-      {!ElementTypeOf(p.query_dtype), "query_dtype: only float32, float16 and bfloat16"},
-      {!ElementTypeOf(p.cache_dtype), "cache_dtype: only float32, float16 and bfloat16"},
-      {!ElementTypeOf(p.output_dtype), "output_dtype: only float32, float16 and bfloat16"},
+  const std::array<Reason, 7> reasons = {{
+      {!IsTokenType(p.query_dtype), "query_dtype: only float32, float16 and bfloat16"},
+      {!ElementTypeOf(p.cache_dtype),
+       "cache_dtype: only float32, float16, bfloat16, float8_e4m3fn, float8_e4m3fnuz, float8_e5m2 "
+       "and int8"},
+      {!IsTokenType(p.output_dtype), "output_dtype: only float32, float16 and bfloat16"},
       {p.head_dim_qk > kMaxHeadDim, "head_dim_qk: at most 576"},
       {p.head_dim_v > kMaxHeadDim, "head_dim_v: at most 576"},
       {group > kMaxGroup, "num_q_heads: at most 128 for each KV head"},
       {p.block_size > kMaxBlockSize, "block_size: at most 512"},
-      {per_request, "causality: one for the whole batch"},
-      {p.kv_scale_kind != ATTEST_KV_SCALE_NONE, "kv_scale_kind: no scaled cache"},
-      {p.kv_layout != ATTEST_KV_STRIDED, "kv_layout: no x-split keys"},
-      {p.softcap != 0.0F, "softcap: not offered"},
-      {p.local_block_size != 0 || p.local_block_lookback != 0, "local_block_size: not offered"},
-      {p.custom_mask_kind != ATTEST_MASK_NONE, "custom_mask_kind: no custom mask"},
-      {(p.flags & ATTEST_FLAG_ALIBI) != 0, "flags: no ALiBi"},
-      {(p.flags & ATTEST_FLAG_TREE_MASK) != 0, "flags: no tree mask"},
-      {(p.flags & (ATTEST_FLAG_PREFIX_RANGES | ATTEST_FLAG_PREFIX_CLAMPED)) != 0,
-       "flags: no prefix ranges"},
-      {(p.flags & ~kOfferedFlags) != 0, "flags: no page aliasing and no shared latent"},
   }};
   for (const Reason& reason : reasons) {
     if (reason.applies) return Refused(reason.text);
@@ -167,7 +214,8 @@ Answer CheckProblem(const attest_problem_t& problem) {
   if (problem.struct_size < sizeof(problem)) {
     return Invalid("struct_size", std::to_string(problem.struct_size), "too small");
   }
-  for (const auto check : {CheckEnums, CheckDTypes, CheckSizes, CheckScores, CheckOffered}) {
+  for (const auto check :
+       {CheckEnums, CheckDTypes, CheckSizes, CheckScores, CheckMasks, CheckCache, CheckOffered}) {
     if (Answer answer = check(problem); !answer.ok()) return answer;
   }
   return {};

@@ -8,6 +8,8 @@
 #include "backends/cpu/convert.h"
 #include "backends/cpu/int_list.h"
 #include "backends/cpu/key_source.h"
+#include "backends/cpu/sight.h"
+#include "backends/cpu/tensor_address.h"
 
 namespace attest::cpu {
 namespace {
@@ -17,25 +19,6 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // Up to this many rows (a decode step of a group of 8), transposing the keys costs more than it
 // saves.
 constexpr int kFewRows = 8;
-
-std::byte* Address(const attest_tensor_t& tensor, std::int64_t token, std::int64_t head) {
-  return static_cast<std::byte*>(tensor.data) + tensor.byte_offset +
-         (token * tensor.strides[0] + head * tensor.strides[1]) * (tensor.dtype.bits / 8);
-}
-
-// What is left of `span` in the key tile that begins at `tile`, counted from there.
-struct Local {
-  int first;
-  int last;
-  bool empty() const { return first >= last; }
-  bool operator==(const Local&) const = default;
-};
-
-Local InTile(KeySpan span, std::int64_t tile) {
-  const KeySpan part = Intersect(span, {tile, tile + kKeyTile});
-  if (part.empty()) return {0, 0};
-  return {static_cast<int>(part.first - tile), static_cast<int>(part.last - tile)};
-}
 
 class TileRun {
  public:
@@ -53,7 +36,8 @@ class TileRun {
         blocks_((count_ + kBlockRows - 1) / kBlockRows),
         head_dim_(problem.head_dim_qk),
         columns_(RoundUp(problem.head_dim_v, kPanel)),
-        source_(problem, args, tile.request, start_, tile.kv_head) {}
+        source_(problem, args, tile.request, start_, tile.kv_head),
+        sight_(problem, args, tile.request, start_, q_len_, seq_len_) {}
 
   void Run() {
     Begin();
@@ -61,6 +45,7 @@ class TileRun {
     if (!few) PackAllQueries();
     const std::int64_t first = hull_.first / kKeyTile * kKeyTile;
     for (std::int64_t tile = first; !hull_.empty() && tile < hull_.last; tile += kKeyTile) {
+      if (!Look(tile)) continue;
       if (few) {
         VisitFew(tile);
       } else {
@@ -81,21 +66,20 @@ class TileRun {
   float* WeightsOf(int row) const { return s_.weights + row * kKeyTile; }
   float* SumsOf(int row) const { return s_.sums + static_cast<std::ptrdiff_t>(row) * columns_; }
 
-  // Queries, spans and empty sums; rows that fill up the last block see nothing.
+  float* BiasOf(int row) const { return sight_.biased() ? s_.bias + row * kKeyTile : nullptr; }
+
+  // Queries, hulls and empty sums; rows that fill up the last block see nothing.
   void Begin() {
-    const MaskRule rule = RuleOf(p_);
     const ElementType type = *ElementTypeOf(p_.query_dtype);
     std::fill(SumsOf(0), SumsOf(blocks_ * kBlockRows), 0.0F);
-    std::fill(s_.block_visible, s_.block_visible + blocks_, KeySpan{});
     for (int row = 0; row < blocks_ * kBlockRows; ++row) {
       s_.state[row] = {-std::numeric_limits<float>::infinity(), 0.0F};
-      s_.visible[row] = {};
+      s_.hull[row] = {};
+      s_.saw_any[row] = false;
       if (row >= count_) continue;
-      s_.visible[row] = VisibleKeys(rule, q_len_, seq_len_, TokenOf(row));
-      KeySpan& block = s_.block_visible[row / kBlockRows];
-      block = Hull(block, s_.visible[row]);
-      hull_ = Hull(hull_, s_.visible[row]);
-      LoadRow(type, Address(args_.query, start_ + TokenOf(row), HeadOf(row)),
+      s_.hull[row] = sight_.HullOf(TokenOf(row));
+      hull_ = Hull(hull_, s_.hull[row]);
+      LoadRow(type, AddressOf(args_.query, {start_ + TokenOf(row), HeadOf(row)}),
               args_.query.strides[2], head_dim_, QueryOf(row));
     }
   }
@@ -112,32 +96,54 @@ class TileRun {
     return s_.packed_queries + static_cast<std::ptrdiff_t>(block) * head_dim_ * kBlockRows;
   }
 
+  // Which keys of the tile each row sees. False if none sees any.
+  bool Look(std::int64_t tile) {
+    seen_ = 0;
+    for (int block = 0; block < blocks_; ++block) {
+      KeyBits block_seen = 0;
+      for (int row = block * kBlockRows; row < (block + 1) * kBlockRows; ++row) {
+        KeyBits bits = BitsOf(s_.hull[row], tile);
+        if (bits != 0 && !sight_.plain()) {
+          bits = sight_.SeenBy(HeadOf(row), TokenOf(row), tile, BiasOf(row));
+        }
+        s_.seen[row] = bits;
+        s_.saw_any[row] = s_.saw_any[row] || bits != 0;
+        block_seen |= bits;
+      }
+      s_.block_seen[block] = block_seen;
+      seen_ |= block_seen;
+    }
+    return seen_ != 0;
+  }
+
   void Read(std::int64_t tile, bool whole_panels) {
-    const KeySpan wanted = Intersect(hull_, {tile, tile + kKeyTile});
-    source_.Read(tile, wanted, {s_.key_rows, s_.keys, head_dim_, false},
+    source_.Read(tile, seen_, {s_.key_rows, s_.keys, head_dim_, false},
                  {s_.value_rows, s_.values, columns_, whole_panels && columns_ != p_.head_dim_v});
   }
 
   void VisitFew(std::int64_t tile) {
     Read(tile, true);
-    const Local all = InTile(hull_, tile);
+    const BitSpan all = SpanOf(seen_);
     ScoreFew(s_.queries, head_dim_, count_, s_.key_rows, all.first, all.last, head_dim_,
              s_.weights);
     bool alike = true;
     for (int row = 0; row < count_; ++row) {
-      SoftmaxRow(row, tile);
-      alike = alike && InTile(s_.visible[row], tile) == all;
+      SoftmaxRow(row);
+      alike = alike && s_.seen[row] == seen_;
     }
-    if (alike) {
+    // A value that one row sees may be infinite: it must not meet the weight 0 of another row.
+    if (alike || !AnyNotFinite(s_.value_rows, all.first, all.last, columns_)) {
       WeighFew(s_.weights, s_.rescale, count_, s_.value_rows, all.first, all.last, columns_,
                s_.sums, columns_);
       return;
     }
-    // A value that one row sees may be infinite: it must not meet the weight 0 of another row.
     for (int row = 0; row < count_; ++row) {
-      const Local own = InTile(s_.visible[row], tile);
-      WeighFew(WeightsOf(row), s_.rescale + row, 1, s_.value_rows, own.first, own.last, columns_,
-               SumsOf(row), columns_);
+      float rescale = s_.rescale[row];
+      ForEachRun(s_.seen[row], [&](BitSpan run) {
+        WeighFew(WeightsOf(row), &rescale, 1, s_.value_rows, run.first, run.last, columns_,
+                 SumsOf(row), columns_);
+        rescale = 1.0F;
+      });
     }
   }
 
@@ -145,40 +151,43 @@ class TileRun {
     Read(tile, false);
     PackKeys(s_.key_rows, head_dim_, s_.packed_keys);
     const bool special = PackValues(s_.value_rows, p_.head_dim_v, s_.packed_values);
-    for (int panel = 0; panel < kKeyTile / kPanel; ++panel) ScorePanel(tile, panel);
+    for (int panel = 0; panel < kKeyTile / kPanel; ++panel) ScorePanel(panel);
     for (int block = 0; block < blocks_; ++block) {
-      if (InTile(s_.block_visible[block], tile).empty()) continue;
+      if (s_.block_seen[block] == 0) continue;
       const int first = block * kBlockRows;
-      for (int row = first; row < first + kBlockRows; ++row) SoftmaxRow(row, tile);
+      for (int row = first; row < first + kBlockRows; ++row) SoftmaxRow(row);
     }
-    for (int panel = 0; panel < columns_ / kPanel; ++panel) WeighPanel(tile, panel, special);
+    for (int panel = 0; panel < columns_ / kPanel; ++panel) WeighPanel(panel, special);
   }
 
-  void ScorePanel(std::int64_t tile, int panel) {
+  void ScorePanel(int panel) {
     const float* packed = s_.packed_keys + static_cast<std::ptrdiff_t>(panel) * head_dim_ * kPanel;
     for (int block = 0; block < blocks_; ++block) {
-      const Local seen = InTile(s_.block_visible[block], tile);
+      const BitSpan seen = SpanOf(s_.block_seen[block]);
       if (seen.last <= panel * kPanel || seen.first >= (panel + 1) * kPanel) continue;
       ScoreBlock(PackedQueries(block), packed, head_dim_,
                  WeightsOf(block * kBlockRows) + panel * kPanel);
     }
   }
 
-  void SoftmaxRow(int row, std::int64_t tile) {
-    const Local own = InTile(s_.visible[row], tile);
-    if (own.empty()) {
-      std::fill(WeightsOf(row), WeightsOf(row + 1), 0.0F);
-      s_.rescale[row] = 1.0F;
+  void SoftmaxRow(int row) {
+    float* const scores = WeightsOf(row);
+    s_.rescale[row] = 1.0F;
+    if (s_.seen[row] == 0) {
+      std::fill(scores, scores + kKeyTile, 0.0F);
+    } else if (p_.softcap == 0.0F && !sight_.biased()) {
+      s_.rescale[row] = SoftmaxTile(scores, s_.seen[row], p_.scale, s_.state[row]);
     } else {
-      s_.rescale[row] = SoftmaxTile(WeightsOf(row), own.first, own.last, p_.scale, s_.state[row]);
+      ShapeScores(scores, p_.scale, p_.softcap, BiasOf(row));
+      s_.rescale[row] = SoftmaxTile(scores, s_.seen[row], 1.0F, s_.state[row]);
     }
   }
 
-  void WeighPanel(std::int64_t tile, int panel, bool special) {
+  void WeighPanel(int panel, bool special) {
     const float* packed = s_.packed_values + static_cast<std::ptrdiff_t>(panel) * kKeyTile * kPanel;
     for (int block = 0; block < blocks_; ++block) {
-      const Local seen = InTile(s_.block_visible[block], tile);
-      if (seen.empty()) continue;
+      const BitSpan seen = SpanOf(s_.block_seen[block]);
+      if (seen.first == seen.last) continue;
       const int first = block * kBlockRows;
       if (!special) {
         WeighBlock(WeightsOf(first), s_.rescale + first, packed, seen.first, seen.last,
@@ -186,9 +195,12 @@ class TileRun {
         continue;
       }
       for (int row = first; row < first + kBlockRows; ++row) {
-        const Local own = InTile(s_.visible[row], tile);
-        WeighRow(WeightsOf(row), s_.rescale[row], packed, own.first, own.last,
-                 SumsOf(row) + panel * kPanel);
+        float rescale = s_.rescale[row];
+        ForEachRun(s_.seen[row], [&](BitSpan run) {
+          WeighRow(WeightsOf(row), rescale, packed, run.first, run.last,
+                   SumsOf(row) + panel * kPanel);
+          rescale = 1.0F;
+        });
       }
     }
   }
@@ -199,16 +211,11 @@ class TileRun {
     const bool has_sink = (p_.flags & ATTEST_FLAG_SINKS) != 0;
     const double maximum = s_.state[row].maximum;
     double sink = -kInfinity;
-    if (has_sink) {
-      float value = 0.0F;
-      const auto* sinks = static_cast<const std::byte*>(args_.sinks.data) + args_.sinks.byte_offset;
-      LoadRow(ElementType::kFloat32, sinks + head * args_.sinks.strides[0] * 4, 1, 1, &value);
-      sink = value;
-    }
+    if (has_sink) sink = ElementAt<float>(args_.sinks, {head});
     // A row without keys has sums of 0; any factor but infinity or NaN gives its output 0.
     double factor = 0.0;
     double lse = sink;
-    if (!s_.visible[row].empty()) {
+    if (s_.saw_any[row]) {
       const double reference = std::max(maximum, sink);
       const double shrink = std::exp(maximum - reference);  // exactly 1 without a larger sink
       const double denominator = s_.state[row].sum * shrink + std::exp(sink - reference);
@@ -216,10 +223,10 @@ class TileRun {
       lse = reference + std::log(denominator);
     }
     StoreRow(*ElementTypeOf(p_.output_dtype), SumsOf(row), static_cast<float>(factor),
-             p_.head_dim_v, Address(args_.out, token, head), args_.out.strides[2]);
+             p_.head_dim_v, AddressOf(args_.out, {token, head}), args_.out.strides[2]);
     if ((p_.flags & ATTEST_FLAG_LSE) == 0) return;
     const auto narrow = static_cast<float>(lse);
-    StoreRow(ElementType::kFloat32, &narrow, 1.0F, 1, Address(args_.lse, token, head), 1);
+    StoreRow(ElementType::kFloat32, &narrow, 1.0F, 1, AddressOf(args_.lse, {token, head}), 1);
   }
 
   const attest_problem_t& p_;
@@ -235,7 +242,9 @@ class TileRun {
   const int head_dim_;
   const int columns_;
   const KeySource source_;
+  const Sight sight_;
   KeySpan hull_;
+  KeyBits seen_ = 0;  // by any row, of the tile of keys in hand
 };
 
 }  // namespace
@@ -258,6 +267,7 @@ Scratch::Scratch(int head_dim_qk, int head_dim_v)
       {&weights, kRowTile * kKeyTile},
       {&sums, kRowTile * v},
       {&rescale, kRowTile},
+      {&bias, kRowTile * kKeyTile},
   };
   std::size_t total = 0;
   for (const Part& part : parts) total += part.floats;

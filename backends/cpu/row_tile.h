@@ -12,7 +12,7 @@
 #include <new>
 
 #include "backends/cpu/kernel.h"
-#include "backends/cpu/mask.h"
+#include "backends/cpu/key_span.h"
 #include "spec/abi/attest.h"
 
 namespace attest::cpu {
@@ -38,10 +38,13 @@ class Scratch {
   float* weights;  // [kRowTile][kKeyTile]: products, then weights
   float* sums;     // [kRowTile][head_dim_v rounded up to kPanel]
   float* rescale;  // [kRowTile]
+  float* bias;     // [kRowTile][kKeyTile]
   const float* key_rows[kKeyTile];
   const float* value_rows[kKeyTile];
-  KeySpan visible[kRowTile];
-  KeySpan block_visible[kBlocks];
+  KeySpan hull[kRowTile];
+  KeyBits seen[kRowTile];  // of the tile of keys in hand
+  KeyBits block_seen[kBlocks];
+  bool saw_any[kRowTile];  // in this tile of keys or one before
   RowState state[kRowTile];
 
  private:
