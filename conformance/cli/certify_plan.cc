@@ -92,7 +92,7 @@ Status ReadInputs(const CertifyFlags& flags, CertifyPlan& plan) {
   return {};
 }
 
-std::string Text(const nlohmann::ordered_json& json) {
+std::string TextOf(const nlohmann::ordered_json& json) {
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
@@ -135,10 +135,10 @@ JournalHeader HeaderOf(const CertifyPlan& plan) {
                       {"--backend", info.backend},
                       {"--profile", fmt::format("{}", fmt::join(selection.profiles, ","))},
                       {"--filter", selection.filter},
-                      {"--arithmetic", Text(ToJson(info.arithmetic))},
+                      {"--arithmetic", TextOf(ToJson(info.arithmetic))},
                       {"--deadline-floor", fmt::format("{}", plan.session.deadline_floor_s)},
-                      {"--accept", Text(accepted)},
-                      {"claims", Sha256Hex(claims.ok() ? Text(*claims) : "")}}};
+                      {"--accept", TextOf(accepted)},
+                      {"claims", Sha256Hex(claims.ok() ? TextOf(*claims) : "")}}};
 }
 
 std::string ResumeCommand(const CertifyFlags& flags, const CertifyPlan& plan) {
