@@ -304,7 +304,8 @@ TensorView CallImage::View(std::string_view name) const {
           .strides = tensor->strides};
 }
 
-Result<CaseInputs> BuildInputs(const Case& value, std::uint64_t seed) {
+Result<CaseInputs> BuildInputs(const Case& value, std::uint64_t seed,
+                               const InputVariant& /*variant*/) {
   for (const DType dtype :
        {value.problem.query_dtype, value.problem.cache_dtype, value.problem.output_dtype}) {
     if (dtype != DType::kFloat32 && dtype != DType::kFloat16 && dtype != DType::kBFloat16) {
