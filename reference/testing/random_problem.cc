@@ -128,13 +128,13 @@ void MakeCaches(Random* random, std::int64_t pages, bool scattered, Call* call) 
   if (p.cache_layout != CacheLayout::kSharedLatent) call->value_scale = MakeScales(p, pages);
 }
 
-// One scale a slot is drawn; broadcast strides keep the last of them, so the stored numbers are
-// filled after all scales are.
-void FillScales(const Fill& fill, Call* call) {
+// Scales that all slots share; the others are written with their slot.
+void FillSharedScales(const Fill& fill, Call* call) {
+  if (call->problem.kv_scale_kind == KvScaleKind::kPerTokenHead) return;
   for (const bool value : {false, true}) {
     StoredTensor& scales = value ? call->value_scale : call->key_scale;
     for (std::size_t at = 0; at < scales.bytes.size(); at += sizeof(float)) {
-      StoreElement(DType::kFloat32, fill.scale(value), scales.bytes.data() + at);
+      StoreElement(DType::kFloat32, fill.scale(0, 0, value), scales.bytes.data() + at);
     }
   }
 }
@@ -147,8 +147,12 @@ void FillSlot(const Fill& fill, std::size_t request, std::int64_t key, std::int6
   const auto x = static_cast<std::int64_t>(16 / SizeOf(p.cache_dtype));
   for (std::int64_t head = 0; head < p.num_kv_heads; ++head) {
     const auto scale_of = [&](StoredTensor* scales) {
-      return scales->bytes.empty() ? 1.0
-                                   : LoadElement(DType::kFloat32, scales->At({page, slot, head}));
+      if (scales->bytes.empty()) return 1.0;
+      std::byte* at = scales->At({page, slot, head});
+      if (p.kv_scale_kind == KvScaleKind::kPerTokenHead) {
+        StoreElement(DType::kFloat32, fill.scale(request, key, scales == &call->value_scale), at);
+      }
+      return LoadElement(DType::kFloat32, at);
     };
     FillLine(fill, false, request, key, head, p.head_dim_qk, scale_of(&call->key_scale),
              p.cache_dtype, [&](std::int64_t c) {
@@ -176,7 +180,7 @@ void BuildPaged(Random* random, const Fill& fill, bool scattered, Call* call) {
   std::iota(order.begin(), order.end(), 1);  // page 0 is never live
   random->Shuffle(&order);
   MakeCaches(random, pages + 2, scattered, call);
-  FillScales(fill, call);
+  FillSharedScales(fill, call);
   const Index table = {static_cast<std::int64_t>(p.requests.size()), width + p.block_table_extra};
   call->block_table =
       scattered ? MakeScattered(random, DType::kInt32, table) : MakeDense(DType::kInt32, table);
@@ -435,7 +439,7 @@ Fill RandomFill(Random* random) {
     if (random->OneIn(hidden)) return -std::numeric_limits<double>::infinity();
     return random->OneIn(3) ? 0.0 : 2.0 * random->Normal();
   };
-  fill.scale = [random, size](bool value) {
+  fill.scale = [random, size](auto, auto, bool value) {
     return (value ? 0.02 : 0.03) * size * (0.5 + random->Uniform());
   };
   return fill;

@@ -65,8 +65,9 @@ struct Fill {
   // Element of a custom mask: not 0 is visible, or what is added.
   std::function<double(std::size_t request, std::int64_t head, std::int64_t row, std::int64_t key)>
       mask;
-  // Of a key or value, whose stored number is the number above divided by it.
-  std::function<double(bool value)> scale;
+  // Of a key or value, whose stored number is the number above divided by it. Scales that many keys
+  // share are asked for once, for key 0 of request 0.
+  std::function<double(std::size_t request, std::int64_t key, bool value)> scale;
 };
 
 // Lays the tensors of `problem` out, pages in random order, and fills every live element. All else
