@@ -151,7 +151,7 @@ void BlockBound::AddLine(Eigen::Index line, KeyRange tile, const double* weights
   const Line p(weights + offset, count);
   // A score of -inf, masked or not, has weight 0 and no error; any finite stand-in keeps its terms
   // finite, and this one is far.
-  const Terms s = Line(&block_.score(line, column), count).max(m - 1e9);
+  const Terms s = Line(&block_.score(line, column), count).max(-1e300);
   // dz_j + coh_j, then Theta_j.
   Terms own = Line(&block_.error(line, column), count) +
               kU * (4.0 * s.abs().max(std::abs(m)) + 9.0 * (m - s)) + rules_.eps_exp;
