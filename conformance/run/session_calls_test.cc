@@ -54,7 +54,10 @@ class ImageMaker {
 template <typename T>
 std::vector<T> Values(const CallImage& image, const std::string& name, std::size_t count) {
   std::vector<T> values(count);
-  std::memcpy(values.data(), image.View(name).data, count * sizeof(T));
+  for (const PlacedTensor& tensor : image.tensors) {
+    if (tensor.name != name) continue;
+    std::memcpy(values.data(), image.bytes.data() + tensor.offset, count * sizeof(T));
+  }
   return values;
 }
 
