@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -18,34 +17,15 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Override {
-  std::string_view name;
-  double attest_arithmetic_t::*member;
-};
-constexpr std::array kOverrides = {
-    Override{"accumulate_qk", &attest_arithmetic_t::accumulate_qk},
-    Override{"accumulate_pv", &attest_arithmetic_t::accumulate_pv},
-    Override{"accumulate_l", &attest_arithmetic_t::accumulate_l},
-    Override{"round_p", &attest_arithmetic_t::round_p},
-    Override{"round_output", &attest_arithmetic_t::round_output},
-    Override{"exp_error", &attest_arithmetic_t::exp_error},
-    Override{"tanh_error", &attest_arithmetic_t::tanh_error},
-    Override{"round_q", &attest_arithmetic_t::round_q},
-    Override{"round_k", &attest_arithmetic_t::round_k},
-    Override{"round_v", &attest_arithmetic_t::round_v},
-    Override{"round_score", &attest_arithmetic_t::round_score},
-    Override{"round_partial", &attest_arithmetic_t::round_partial},
-};
-
 // False: no such parameter.
 bool SetOverride(attest_arithmetic_t& abi, std::string_view name, double value) {
   if (name == "tile_min") {
     abi.tile_min = static_cast<int>(value);
     return true;
   }
-  for (const Override& candidate : kOverrides) {
+  for (const ArithmeticParameter& candidate : ArithmeticParameters()) {
     if (candidate.name != name) continue;
-    abi.*candidate.member = value;
+    abi.*candidate.abi = value;
     return true;
   }
   return false;

@@ -24,25 +24,6 @@ constexpr std::array<std::string_view, 4> kGraphLevels = {"none", "uniform-singl
                                                           "uniform-batch", "always"};
 constexpr std::array<std::string_view, 3> kArithmeticClasses = {"default", "strict", "lenient"};
 
-struct ArithmeticField {
-  std::string_view name;
-  double attest_arithmetic_t::*member;
-};
-constexpr std::array kArithmeticFields = {
-    ArithmeticField{"accumulate_qk", &attest_arithmetic_t::accumulate_qk},
-    ArithmeticField{"accumulate_pv", &attest_arithmetic_t::accumulate_pv},
-    ArithmeticField{"accumulate_l", &attest_arithmetic_t::accumulate_l},
-    ArithmeticField{"round_p", &attest_arithmetic_t::round_p},
-    ArithmeticField{"round_output", &attest_arithmetic_t::round_output},
-    ArithmeticField{"exp_error", &attest_arithmetic_t::exp_error},
-    ArithmeticField{"tanh_error", &attest_arithmetic_t::tanh_error},
-    ArithmeticField{"round_q", &attest_arithmetic_t::round_q},
-    ArithmeticField{"round_k", &attest_arithmetic_t::round_k},
-    ArithmeticField{"round_v", &attest_arithmetic_t::round_v},
-    ArithmeticField{"round_score", &attest_arithmetic_t::round_score},
-    ArithmeticField{"round_partial", &attest_arithmetic_t::round_partial},
-};
-
 // ---- To JSON
 
 Json FeaturesToJson(std::uint64_t features) {
@@ -68,8 +49,8 @@ Json RangesToJson(const std::vector<IntRange>& ranges) {
 Json ArithmeticToJson(const attest_arithmetic_t& arithmetic) {
   Json json = {{"class", std::string(kArithmeticClasses.at(
                              static_cast<std::size_t>(arithmetic.arithmetic_class)))}};
-  for (const ArithmeticField& field : kArithmeticFields) {
-    json[std::string(field.name)] = arithmetic.*field.member;
+  for (const ArithmeticParameter& field : ArithmeticParameters()) {
+    json[std::string(field.name)] = arithmetic.*field.abi;
   }
   json["tile_min"] = arithmetic.tile_min;
   return json;
@@ -185,8 +166,8 @@ Status ReadArithmetic(JsonObject& claims, attest_arithmetic_t& arithmetic) {
   JsonObject object(*json, "claims.arithmetic");
   arithmetic.arithmetic_class = ReadWord(object, "class", kArithmeticClasses);
   arithmetic.tile_min = ReadInt(object, "tile_min");
-  for (const ArithmeticField& field : kArithmeticFields) {
-    arithmetic.*field.member = object.Number(field.name);
+  for (const ArithmeticParameter& field : ArithmeticParameters()) {
+    arithmetic.*field.abi = object.Number(field.name);
   }
   return object.Done();
 }

@@ -2,33 +2,27 @@
 #include "spec/vocabulary/arithmetic.h"
 
 #include <algorithm>
-#include <array>
 
 namespace attest {
-namespace {
 
-struct Parameter {
-  const char* name;
-  double Arithmetic::*member;
-  double attest_arithmetic_t::*abi;
-};
-
-constexpr std::array kParameters = {
-    Parameter{"accumulate_qk", &Arithmetic::accumulate_qk, &attest_arithmetic_t::accumulate_qk},
-    Parameter{"accumulate_pv", &Arithmetic::accumulate_pv, &attest_arithmetic_t::accumulate_pv},
-    Parameter{"accumulate_l", &Arithmetic::accumulate_l, &attest_arithmetic_t::accumulate_l},
-    Parameter{"round_p", &Arithmetic::round_p, &attest_arithmetic_t::round_p},
-    Parameter{"round_output", &Arithmetic::round_output, &attest_arithmetic_t::round_output},
-    Parameter{"exp_error", &Arithmetic::exp_error, &attest_arithmetic_t::exp_error},
-    Parameter{"tanh_error", &Arithmetic::tanh_error, &attest_arithmetic_t::tanh_error},
-    Parameter{"round_q", &Arithmetic::round_q, &attest_arithmetic_t::round_q},
-    Parameter{"round_k", &Arithmetic::round_k, &attest_arithmetic_t::round_k},
-    Parameter{"round_v", &Arithmetic::round_v, &attest_arithmetic_t::round_v},
-    Parameter{"round_score", &Arithmetic::round_score, &attest_arithmetic_t::round_score},
-    Parameter{"round_partial", &Arithmetic::round_partial, &attest_arithmetic_t::round_partial},
-};
-
-}  // namespace
+const std::vector<ArithmeticParameter>& ArithmeticParameters() {
+  using Abi = attest_arithmetic_t;
+  static const std::vector<ArithmeticParameter> kParameters = {
+      {"accumulate_qk", &Arithmetic::accumulate_qk, &Abi::accumulate_qk},
+      {"accumulate_pv", &Arithmetic::accumulate_pv, &Abi::accumulate_pv},
+      {"accumulate_l", &Arithmetic::accumulate_l, &Abi::accumulate_l},
+      {"round_p", &Arithmetic::round_p, &Abi::round_p},
+      {"round_output", &Arithmetic::round_output, &Abi::round_output},
+      {"exp_error", &Arithmetic::exp_error, &Abi::exp_error},
+      {"tanh_error", &Arithmetic::tanh_error, &Abi::tanh_error},
+      {"round_q", &Arithmetic::round_q, &Abi::round_q},
+      {"round_k", &Arithmetic::round_k, &Abi::round_k},
+      {"round_v", &Arithmetic::round_v, &Abi::round_v},
+      {"round_score", &Arithmetic::round_score, &Abi::round_score},
+      {"round_partial", &Arithmetic::round_partial, &Abi::round_partial},
+  };
+  return kParameters;
+}
 
 Arithmetic DefaultArithmetic() { return {}; }
 
@@ -75,7 +69,7 @@ std::optional<Arithmetic> FromAbi(const attest_arithmetic_t& abi) {
     default:
       return std::nullopt;
   }
-  for (const Parameter& parameter : kParameters) {
+  for (const ArithmeticParameter& parameter : ArithmeticParameters()) {
     const double value = abi.*parameter.abi;
     if (!(value >= 0.0) || value > 4096.0) return std::nullopt;  // NaN, negative, or absurd
     if (value == 0.0) continue;
@@ -91,10 +85,11 @@ std::optional<Arithmetic> FromAbi(const attest_arithmetic_t& abi) {
 }
 
 bool AtLeastAsTight(const Arithmetic& a, const Arithmetic& b) {
-  return a.tile_min >= b.tile_min &&
-         std::all_of(kParameters.begin(), kParameters.end(), [&](const Parameter& parameter) {
-           return a.*parameter.member <= b.*parameter.member;
-         });
+  const auto tight = [&](const ArithmeticParameter& parameter) {
+    return a.*parameter.member <= b.*parameter.member;
+  };
+  const std::vector<ArithmeticParameter>& all = ArithmeticParameters();
+  return a.tile_min >= b.tile_min && std::all_of(all.begin(), all.end(), tight);
 }
 
 }  // namespace attest

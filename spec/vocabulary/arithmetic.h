@@ -38,6 +38,15 @@ struct Arithmetic {
   bool operator==(const Arithmetic&) const = default;
 };
 
+// A parameter that a class sets and the ABI overrides. tile_min, an integer, is not one of them.
+struct ArithmeticParameter {
+  std::string_view name;
+  double Arithmetic::*member;
+  double attest_arithmetic_t::*abi;
+};
+// In the order of attest_arithmetic_t.
+const std::vector<ArithmeticParameter>& ArithmeticParameters();
+
 Arithmetic StrictArithmetic();
 Arithmetic DefaultArithmetic();
 Arithmetic LenientArithmetic();

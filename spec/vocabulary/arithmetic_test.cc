@@ -15,6 +15,27 @@ attest_arithmetic_t Declared(attest_arithmetic_class_t name) {
   return abi;
 }
 
+TEST(ArithmeticParameters, TheTableHoldsEveryNumberOfTheAbiOnce) {
+  static const attest_arithmetic_t kAbi = {};
+  const auto* next = &kAbi.accumulate_qk;
+  for (const ArithmeticParameter& parameter : ArithmeticParameters()) {
+    EXPECT_EQ(&(kAbi.*parameter.abi), next++) << parameter.name;
+  }
+  EXPECT_EQ(static_cast<const void*>(next), static_cast<const void*>(&kAbi.tile_min));
+}
+
+TEST(ArithmeticParameters, EachMemberOfAClassStandsOnce) {
+  Arithmetic arithmetic;
+  double mark = 100;
+  for (const ArithmeticParameter& parameter : ArithmeticParameters()) {
+    arithmetic.*parameter.member = ++mark;
+  }
+  mark = 100;
+  for (const ArithmeticParameter& parameter : ArithmeticParameters()) {
+    EXPECT_EQ(arithmetic.*parameter.member, ++mark) << parameter.name;
+  }
+}
+
 TEST(Arithmetic, AZeroedDeclarationIsTheDefaultClass) {
   EXPECT_EQ(FromAbi(attest_arithmetic_t{}), DefaultArithmetic());
   EXPECT_TRUE(DefaultArithmetic().overrides.empty());
