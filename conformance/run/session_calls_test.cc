@@ -125,10 +125,10 @@ TEST(SessionCalls, ARefusalArrivesWithItsReason) {
   const CallImage before = image;
   const CallResult write = session->WriteKv(SmallProblem(7), 8, image);
   EXPECT_EQ(write.status, ATTEST_REFUSED);
-  EXPECT_EQ(write.message, "write_kv with 2 slots, struct_size 408");
+  EXPECT_EQ(write.message, "write_kv with 2 slots, struct_size 344");
   CallImage parts = MergeImage();
   const CallResult merge = session->Merge(SmallProblem(7), 8, parts);
-  EXPECT_EQ(merge.message, "merge of 2 parts, struct_size 136");
+  EXPECT_EQ(merge.message, "merge of 2 parts, struct_size 120");
   EXPECT_EQ(image.bytes, before.bytes);
 }
 
