@@ -106,6 +106,7 @@ class ProcessSession final : public Session {
   CallResult Supports(const attest_problem_t& problem) override;
   CallResult Forward(const attest_problem_t& problem, double multiply_adds,
                      CallImage& image) override;
+  void StartAfresh() override;
 
  private:
   std::vector<std::string> Command() const;
@@ -290,6 +291,11 @@ CallResult ProcessSession::Forward(const attest_problem_t& problem, double multi
   if (Status status = image_->Read(image.bytes); !status.ok()) return CannotStart(status);
   if (result.status == ATTEST_OK) pace_.Observe(multiply_adds, result.seconds);
   return result;
+}
+
+void ProcessSession::StartAfresh() {
+  SayBye();
+  child_.reset();
 }
 
 // Lets the backend close; what it does then is nobody's verdict.
