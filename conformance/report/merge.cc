@@ -158,7 +158,10 @@ Result<Merged> MergeRuns(const std::vector<RunDirectory>& parts, const Spec& spe
     report.info.date = std::max(report.info.date, part.certificate.info.date);
     for (const std::string& fault : part.certificate.faults)
       merged.evidence.faults.push_back(fault);
+    for (const std::string& incident : part.certificate.incidents)
+      report.incidents.push_back(incident);
   }
+  report.incidents = SumUpIncidents(report.incidents);
   report.claims = first.claims;
   report.accepted = first.accepted;
   report.clauses = &spec.clauses;
