@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conformance/run/inputs.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <numeric>
 #include <utility>
 
+#include "conformance/run/inputs_masks.h"
 #include "conformance/run/inputs_pages.h"
 #include "conformance/run/inputs_place.h"
 #include "conformance/run/inputs_random.h"
 #include "conformance/run/inputs_rows.h"
+#include "conformance/run/inputs_texts.h"
 #include "reference/float_formats.h"
 
 namespace attest {
@@ -19,16 +23,23 @@ namespace {
 // Fills the image of one case.
 class Builder {
  public:
-  Builder(const Case& value, std::uint64_t seed)
-      : case_(value), p_(value.problem), seed_(seed), rows_(value, seed) {}
+  Builder(const Case& value, std::uint64_t seed, const InputVariant& variant, const Texts& texts)
+      : case_(value),
+        p_(value.problem),
+        seed_(seed),
+        page_seed_(variant.page_seed),
+        texts_(texts),
+        code_unit_(variant.code_unit.value_or(CodeUnitOf(value))),
+        rows_(value, seed, texts, code_unit_) {}
 
   Result<CaseInputs> Run() {
-    plan_ = PlanPages(case_, seed_);
+    masks_ = DrawMasks(case_, seed_, texts_);
+    plan_ = PlanPages({case_, seed_, page_seed_, texts_, masks_.Tensors()});
     Result<Placement> placement = PlaceTensors(p_, plan_);
     if (!placement.ok()) return placement.status();
     inputs_.image.bytes.resize(placement->bytes);
     inputs_.image.tensors = placement->tensors;
-    inputs_.code_unit = CodeUnitOf(case_);
+    inputs_.code_unit = code_unit_;
     inputs_.abi = ToAbi(p_);
     inputs_.abi.num_blocks = plan_.num_blocks;
     inputs_.abi.block_table_width = plan_.table_width;
@@ -69,13 +80,17 @@ class Builder {
         for (std::uint64_t i = 0; i < region.bytes; i += size) {
           std::memcpy(at + i, pattern.data(), size);
         }
-      } else if (gaps && FormatOf(region.dtype).has_value()) {
+      } else if (gaps && HoldsPoison(region.dtype)) {
         const std::uint64_t key = StreamKey(case_.id, seed_, "gaps");
         for (std::uint64_t i = 0; i < region.bytes; i += size) {
           StorePoison(case_.poison, region.dtype, Draw(key, region.offset + i), at + i);
         }
       }
     }
+  }
+
+  static bool HoldsPoison(DType dtype) {
+    return FormatOf(dtype).has_value() || dtype == DType::kInt8;
   }
 
   std::byte* At(std::string_view name, std::initializer_list<std::int64_t> index) {
@@ -113,6 +128,7 @@ class Builder {
     if (p_.attention_type == AttentionType::kEncoderDecoder) return;
     const std::int64_t key = p_.requests[request].seq_len - p_.requests[request].q_len + row;
     if (key < 0) return FillDeadKeys(token);  // a token before the first key stands nowhere
+    if (!p_.uses_paged_kv() && !plan_.live[request].Contains(key)) return FillDeadKeys(token);
     for (int h = 0; h < p_.num_kv_heads; ++h) {
       rows_.Key(request, key, h, false, At("key", {token, h}));
       rows_.Value(request, key, h, false, At("value", {token, h}));
@@ -146,6 +162,7 @@ class Builder {
             rows_.DeadValue(place, h, true, value.data());
           }
           PutCacheRow(page, slot, h, key, value);
+          PutScale(owner, live, page, slot, h);
         }
       }
     }
@@ -157,6 +174,23 @@ class Builder {
     std::memcpy(At("key_cache", {page, slot, head}), key.data(), key.size());
     if (p_.cache_layout == CacheLayout::kSharedLatent) return;  // the value is the key's beginning
     std::memcpy(At("value_cache", {page, slot, head}), value.data(), value.size());
+  }
+
+  // A scale that is broadcast over slots is written again and again, with the same number.
+  void PutScale(const PageOwner& owner, bool live, std::int64_t page, std::int64_t slot, int head) {
+    if (p_.kv_scale_kind == KvScaleKind::kNone) return;
+    std::byte* key = At("key_scale", {page, slot, head});
+    std::byte* value = At("value_scale", {page, slot, head});
+    if (!live && p_.kv_scale_kind == KvScaleKind::kPerTokenHead) {
+      const auto random = static_cast<std::uint64_t>(page * p_.block_size + slot);
+      StorePoison(case_.poison, DType::kFloat32, Scramble(random), key);
+      StorePoison(case_.poison, DType::kFloat32, Scramble(random + 1), value);
+      return;
+    }
+    const KvScale scale =
+        live ? rows_.ScaleOf(owner.request, owner.first_key + slot, head) : rows_.DeadScale(head);
+    StoreElement(DType::kFloat32, scale.key, key);
+    StoreElement(DType::kFloat32, scale.value, value);
   }
 
   void PutXSplitRow(std::int64_t page, std::int64_t slot, int head,
@@ -229,7 +263,8 @@ class Builder {
   void FillExtras() {
     if (p_.sinks) FillSinks();
     for (std::int64_t h = 0; p_.alibi && h < p_.num_q_heads; ++h) {
-      StoreElement(DType::kFloat32, std::ldexp(1.0, -static_cast<int>(h % 8) - 1),
+      const double step = 1.0 + static_cast<double>(h / 8) / 16.0;
+      StoreElement(DType::kFloat32, std::ldexp(step, -static_cast<int>(h % 8) - 1),
                    At("alibi_slopes", {h}));
     }
     for (std::size_t i = 0; i < p_.prefix_ranges.size(); ++i) {
@@ -239,48 +274,24 @@ class Builder {
       Put("prefix_ranges", {line, 1}, range.first);
       Put("prefix_ranges", {line, 2}, range.last);
     }
-    if (p_.tree_mask) FillTree();
-    if (p_.custom_mask != MaskKind::kNone) FillCustomMask();
-    if (p_.kv_scale_kind != KvScaleKind::kNone) FillScales();
+    CopyMask("tree_mask", masks_.tree);
+    CopyMask("custom_mask", masks_.custom);
   }
 
-  void FillTree() {
-    for (std::int64_t token = 0; token < tokens_; ++token) {
-      for (std::int64_t j = 0; j < MaxQueryLen(p_); ++j) {
-        Put("tree_mask", {token, j}, static_cast<std::uint8_t>((token + j) % 2));
-      }
-    }
-  }
-
-  void FillCustomMask() {
-    for (std::int64_t r = 0; r < static_cast<std::int64_t>(p_.requests.size()); ++r) {
-      for (std::int64_t i = 0; i < MaxQueryLen(p_); ++i) {
-        for (std::int64_t k = 0; k < MaxSeqLen(p_); ++k) {
-          if (p_.custom_mask == MaskKind::kBoolean) {
-            Put("custom_mask", {r, 0, i, k}, static_cast<std::uint8_t>((i + k) % 3 != 0 ? 1 : 0));
-          } else {
-            Put("custom_mask", {r, 0, i, k}, static_cast<float>((i + k) % 3));
-          }
-        }
-      }
-    }
-  }
-
-  void FillScales() {
-    for (const char* name : {"key_scale", "value_scale"}) {
-      const PlacedTensor& tensor = *inputs_.image.Find(name);
-      for (std::int64_t page = 0; page < tensor.shape[0]; ++page) {
-        for (std::int64_t slot = 0; slot < tensor.shape[1]; ++slot) {
-          for (std::int64_t h = 0; h < tensor.shape[2]; ++h) Put(name, {page, slot, h}, 0.5F);
-        }
-      }
-    }
+  void CopyMask(std::string_view name, const DrawnMask& mask) {
+    if (mask.bytes.empty()) return;
+    std::memcpy(inputs_.image.bytes.data() + inputs_.image.Find(name)->offset, mask.bytes.data(),
+                mask.bytes.size());
   }
 
   const Case& case_;
   const Problem& p_;
   std::uint64_t seed_;
+  std::uint64_t page_seed_;
+  const Texts& texts_;
+  double code_unit_;
   RowSource rows_;
+  DrawnMasks masks_;
   PagePlan plan_;
   CaseInputs inputs_;
   std::int64_t tokens_ = 0;
@@ -304,16 +315,18 @@ TensorView CallImage::View(std::string_view name) const {
           .strides = tensor->strides};
 }
 
-Result<CaseInputs> BuildInputs(const Case& value, std::uint64_t seed,
-                               const InputVariant& /*variant*/) {
-  for (const DType dtype :
-       {value.problem.query_dtype, value.problem.cache_dtype, value.problem.output_dtype}) {
-    if (dtype != DType::kFloat32 && dtype != DType::kFloat16 && dtype != DType::kBFloat16) {
-      return BadInput("problem: inputs of type " + std::string(Name(dtype)) + " are not built");
-    }
+Result<CaseInputs> BuildInputs(const Case& value, std::uint64_t seed, const InputVariant& variant) {
+  const Problem& problem = value.problem;
+  if (Status status = Validate(problem); !status.ok()) return status;
+  if (problem.shared_prefix %
+          (std::int64_t{problem.hybrid_split} * std::max(problem.block_size, 1)) !=
+      0) {
+    return BadInput(fmt::format("shared_prefix: {} is no multiple of hybrid_split {} pages",
+                                problem.shared_prefix, problem.hybrid_split));
   }
-  if (Status status = Validate(value.problem); !status.ok()) return status;
-  return Builder(value, seed).Run();
+  const Result<Texts> texts = Texts::Of(problem, variant);
+  if (!texts.ok()) return texts.status();
+  return Builder(value, seed, variant, *texts).Run();
 }
 
 AttentionTensors TensorsOf(const CallImage& image) {
@@ -325,7 +338,12 @@ AttentionTensors TensorsOf(const CallImage& image) {
           .query_start_loc = image.View("query_start_loc"),
           .seq_lens = image.View("seq_lens"),
           .block_table = image.View("block_table"),
-          .sinks = image.View("sinks")};
+          .sinks = image.View("sinks"),
+          .alibi_slopes = image.View("alibi_slopes"),
+          .tree_mask = image.View("tree_mask"),
+          .custom_mask = image.View("custom_mask"),
+          .key_scale = image.View("key_scale"),
+          .value_scale = image.View("value_scale")};
 }
 
 std::vector<std::byte> NeverWritten(DType dtype) {

@@ -90,8 +90,8 @@ InputVariant OtherNeighbours(const Problem& problem, std::size_t kept);
 //   tree_mask         a random tree for each request, ancestors-or-self marked.
 //   custom_mask       boolean: seven of ten keys, and no key at all in one of sixteen rows;
 //                     additive: -4 to 3.875 in eighths, minus infinity for one key of eight and in
-//                     one of sixteen rows for all. Drawn for each (text, head, position, key) as far
-//                     as the axis is not broadcast.
+//                     one of sixteen rows for all. Drawn for each (text, head, position, key) as
+//                     far as the axis is not broadcast.
 //
 // Bad input: what Validate says; a layout that the sizes rule out; texts that do not fit.
 Result<CaseInputs> BuildInputs(const Case& value, std::uint64_t seed,

@@ -19,30 +19,47 @@ std::int64_t PagesOf(const Problem& problem, const Request& request) {
   return (request.seq_len + problem.block_size - 1) / problem.block_size;
 }
 
-// A place in the table that names a live page.
+// A place of a request that names a page of the memory manager: hybrid_split entries of the table.
 struct Want {
   std::size_t request = 0;
-  std::int64_t page = 0;  // logical
+  std::int64_t page = 0;  // logical, of the manager
 };
 
-bool HasLiveKey(const Problem& problem, const PagePlan& plan, const Want& want) {
-  const PageOwner owner = {true, want.request, want.page * problem.block_size};
-  for (std::int64_t slot = 0; slot < problem.block_size; ++slot) {
-    if (plan.IsLive(problem, owner, slot)) return true;
+PageOwner OwnerOf(const Problem& problem, const Texts& texts, std::size_t request,
+                  std::int64_t page) {
+  PageOwner owner = {true, request, page * problem.block_size, -1};
+  const std::int64_t pages = PagesOf(problem, problem.requests[request]);
+  for (std::int64_t later = page + 1; problem.page_aliasing && later < pages; ++later) {
+    if (texts.SourcePage(request, later) == page) owner.again = later * problem.block_size;
+  }
+  return owner;
+}
+
+bool HasLiveKey(const Problem& problem, const PagePlan& plan, const Texts& texts,
+                const Want& want) {
+  const std::int64_t split = problem.hybrid_split;
+  for (std::int64_t page = want.page * split; page < (want.page + 1) * split; ++page) {
+    const PageOwner owner = OwnerOf(problem, texts, want.request, page);
+    for (std::int64_t slot = 0; slot < problem.block_size; ++slot) {
+      if (plan.IsLive(problem, owner, slot)) return true;
+    }
   }
   return false;
 }
 
-// Every logical page that gets a page of its own; of the shared prefix only the first request's.
-// Pages without a live key take turns: page 0, or a page of poison.
-std::vector<Want> WantedPages(const Problem& problem, const PagePlan& plan) {
+// Every logical page of the manager that gets a page of its own; of the shared prefix only the
+// first request's. Pages without a live key take turns: manager page 0, or a page of poison.
+std::vector<Want> WantedPages(const Problem& problem, const PagePlan& plan, const Texts& texts) {
   std::vector<Want> wanted;
+  const std::int64_t split = problem.hybrid_split;
   for (std::size_t r = 0; r < problem.requests.size(); ++r) {
     std::int64_t dead = 0;
-    for (std::int64_t page = 0; page < PagesOf(problem, problem.requests[r]); ++page) {
-      const bool shared = page * problem.block_size < problem.shared_prefix;
+    const std::int64_t pages = (PagesOf(problem, problem.requests[r]) + split - 1) / split;
+    for (std::int64_t page = 0; page < pages; ++page) {
+      const bool shared = page * split * problem.block_size < problem.shared_prefix;
       if (shared && r > 0) continue;
-      if (!HasLiveKey(problem, plan, {r, page}) && dead++ % 2 == 0) continue;
+      if (split == 1 && texts.SourcePage(r, page) != page) continue;
+      if (!HasLiveKey(problem, plan, texts, {r, page}) && dead++ % 2 == 0) continue;
       wanted.push_back({r, page});
     }
   }
@@ -87,12 +104,13 @@ std::int32_t Garbage(Poison poison, std::int64_t num_blocks, std::uint64_t rando
   }
 }
 
-void FillTable(const Case& value, const std::vector<Want>& wanted,
+void FillTable(const PageQuestion& question, const std::vector<Want>& wanted,
                const std::vector<std::int64_t>& pages, std::uint64_t key, PagePlan& plan) {
-  const Problem& problem = value.problem;
+  const Problem& problem = question.value.problem;
+  const std::int64_t split = problem.hybrid_split;
   plan.table.resize(problem.requests.size() * static_cast<std::size_t>(plan.table_pitch));
   for (std::size_t i = 0; i < plan.table.size(); ++i) {
-    plan.table[i] = Garbage(value.poison, plan.num_blocks, Draw(key, i));
+    plan.table[i] = Garbage(question.value.poison, plan.num_blocks, Draw(key, i));
   }
   const auto entry = [&plan](std::size_t request, std::int64_t page) -> std::int32_t& {
     return plan.table[request * static_cast<std::size_t>(plan.table_pitch) +
@@ -100,35 +118,71 @@ void FillTable(const Case& value, const std::vector<Want>& wanted,
   };
   for (std::size_t r = 0; r < problem.requests.size(); ++r) {
     for (std::int64_t page = 0; page < PagesOf(problem, problem.requests[r]); ++page) {
-      entry(r, page) = 0;
+      entry(r, page) = static_cast<std::int32_t>(page % split);  // of manager page 0
     }
   }
   plan.owners.assign(static_cast<std::size_t>(plan.num_blocks), {});
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    const auto [request, page] = wanted[i];
-    entry(request, page) = static_cast<std::int32_t>(pages[i]);
-    plan.owners[static_cast<std::size_t>(pages[i])] = {true, request, page * problem.block_size};
+    const std::size_t r = wanted[i].request;
+    for (std::int64_t part = 0; part < split; ++part) {
+      const std::int64_t page = wanted[i].page * split + part;
+      if (page >= PagesOf(problem, problem.requests[r])) break;
+      const std::int64_t physical = pages[i] * split + part;
+      entry(r, page) = static_cast<std::int32_t>(physical);
+      if (question.texts.SourcePage(r, page) != page) continue;
+      plan.owners[static_cast<std::size_t>(physical)] = OwnerOf(problem, question.texts, r, page);
+    }
   }
   for (std::size_t r = 1; r < problem.requests.size(); ++r) {
     for (std::int64_t page = 0; page * problem.block_size < problem.shared_prefix; ++page) {
       entry(r, page) = entry(0, page);
     }
   }
+  for (std::size_t r = 0; r < problem.requests.size(); ++r) {
+    for (std::int64_t page = 0; page < PagesOf(problem, problem.requests[r]); ++page) {
+      entry(r, page) = entry(r, question.texts.SourcePage(r, page));
+    }
+  }
+}
+
+// Clears the marks of keys that `head` of some row sees; returns how many were still set.
+std::int64_t StrikeSeen(const Problem& problem, const Mask& mask, std::size_t request, int head,
+                        std::vector<bool>& unseen) {
+  std::int64_t struck = 0;
+  for (std::int64_t row = 0; row < problem.requests[request].q_len; ++row) {
+    const KeyRange hull = VisibleHull(problem, request, row);
+    for (std::int64_t key = hull.first; key < hull.last; ++key) {
+      const auto at = static_cast<std::size_t>(key);
+      if (!unseen[at] || !mask.Visible(request, head, row, key)) continue;
+      unseen[at] = false;
+      ++struck;
+    }
+  }
+  return struck;
 }
 
 }  // namespace
 
-ContentId ContentOf(const Problem& problem, std::size_t request, std::int64_t key) {
-  return key < problem.shared_prefix ? 0 : request + 1;
-}
-
-LiveKeys LiveKeysOf(const Problem& problem, std::size_t request) {
+LiveKeys LiveKeysOf(const Problem& problem, std::size_t request, const MaskTensors& tensors) {
   LiveKeys live;
   for (std::int64_t row = 0; row < problem.requests[request].q_len; ++row) {
     const KeyRange seen = VisibleHull(problem, request, row);
     if (seen.first >= seen.last) continue;
     live.first = live.first == live.last ? seen.first : std::min(live.first, seen.first);
     live.last = std::max(live.last, seen.last);
+  }
+  if (IsInterval(problem) || live.first == live.last) return live;
+  const Mask mask(problem, tensors);
+  const bool by_head =
+      problem.custom_mask != MaskKind::kNone && !problem.custom_mask_broadcast.head;
+  std::vector<bool> unseen(static_cast<std::size_t>(live.last), true);
+  std::int64_t left = live.last - live.first;
+  for (int head = 0; left > 0 && head < (by_head ? problem.num_q_heads : 1); ++head) {
+    left -= StrikeSeen(problem, mask, request, head, unseen);
+  }
+  if (left == 0) return live;
+  for (std::int64_t key = live.first; key < live.last; ++key) {
+    live.seen.push_back(!unseen[static_cast<std::size_t>(key)]);
   }
   return live;
 }
@@ -143,28 +197,31 @@ bool PagePlan::IsLive(const Problem& problem, const PageOwner& owner, std::int64
   if (!owner.owned) return false;
   const std::int64_t key = owner.first_key + slot;
   if (key < problem.shared_prefix) return prefix_live[static_cast<std::size_t>(key)];
-  return live[owner.request].Contains(key);
+  const LiveKeys& keys = live[owner.request];
+  return keys.Contains(key) || (owner.again >= 0 && keys.Contains(owner.again + slot));
 }
 
-PagePlan PlanPages(const Case& value, std::uint64_t seed) {
-  const Problem& problem = value.problem;
+PagePlan PlanPages(const PageQuestion& question) {
+  const Problem& problem = question.value.problem;
   PagePlan plan;
   plan.prefix_live.assign(static_cast<std::size_t>(problem.shared_prefix), false);
   for (std::size_t r = 0; r < problem.requests.size(); ++r) {
-    plan.live.push_back(LiveKeysOf(problem, r));
-    const LiveKeys live = plan.live.back();
+    plan.live.push_back(LiveKeysOf(problem, r, question.masks));
+    const LiveKeys& live = plan.live.back();
     for (std::int64_t k = live.first; k < std::min(live.last, problem.shared_prefix); ++k) {
-      plan.prefix_live[static_cast<std::size_t>(k)] = true;
+      if (live.Contains(k)) plan.prefix_live[static_cast<std::size_t>(k)] = true;
     }
   }
   if (!problem.uses_paged_kv()) return plan;
-  const std::vector<Want> wanted = WantedPages(problem, plan);
+  const std::vector<Want> wanted = WantedPages(problem, plan, question.texts);
   const std::int64_t longest = (MaxSeqLen(problem) + problem.block_size - 1) / problem.block_size;
-  plan.num_blocks = 1 + static_cast<std::int64_t>(wanted.size()) + kSparePages;
+  const std::int64_t manager_pages = 1 + static_cast<std::int64_t>(wanted.size()) + kSparePages;
+  plan.num_blocks = manager_pages * problem.hybrid_split;
   plan.table_width = std::max<std::int64_t>(1, longest + problem.block_table_extra);
   plan.table_pitch = plan.table_width + (problem.block_table_extra > 0 ? kPitchGap : 0);
-  const std::uint64_t key = StreamKey(value.id, seed, "block_table");
-  FillTable(value, wanted, ShuffledPages(wanted, plan.num_blocks, Chain(key, 1)), Chain(key, 2),
+  std::uint64_t key = StreamKey(question.value.id, question.seed, "block_table");
+  if (question.page_seed != 0) key = Chain(key, question.page_seed);
+  FillTable(question, wanted, ShuffledPages(wanted, manager_pages, Chain(key, 1)), Chain(key, 2),
             plan);
   return plan;
 }

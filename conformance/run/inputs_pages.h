@@ -7,29 +7,33 @@
 #include <cstdint>
 #include <vector>
 
+#include "conformance/run/inputs_texts.h"
 #include "spec/cases/case.h"
+#include "spec/vocabulary/mask.h"
 #include "spec/vocabulary/problem.h"
 
 namespace attest {
 
-// Text that keys belong to: 0 is the prefix that all requests share, r + 1 the rest of request r.
-using ContentId = std::uint64_t;
-ContentId ContentOf(const Problem& problem, std::size_t request, std::int64_t key);
-
-// Keys of `request` that some row of it sees; empty: first == last.
+// Keys of one request that some row and head of it sees. Outside first..last none; inside all, or
+// those that are marked.
 struct LiveKeys {
   std::int64_t first = 0;
   std::int64_t last = 0;
-  bool Contains(std::int64_t key) const { return key >= first && key < last; }
+  std::vector<bool> seen;  // one a key from `first` on; empty: all
+  bool Contains(std::int64_t key) const {
+    if (key < first || key >= last) return false;
+    return seen.empty() || seen[static_cast<std::size_t>(key - first)];
+  }
 };
-LiveKeys LiveKeysOf(const Problem& problem, std::size_t request);
+LiveKeys LiveKeysOf(const Problem& problem, std::size_t request, const MaskTensors& tensors = {});
 
 // What one physical page holds. Slot s is key first_key + s of request `request`, or of the shared
 // prefix (seen through any request) where the content is 0.
 struct PageOwner {
-  bool owned = false;  // false: page 0, or a page that nobody's table names
+  bool owned = false;  // false: a page of manager page 0, or one that nobody's table names
   std::size_t request = 0;
   std::int64_t first_key = 0;
+  std::int64_t again = -1;  // with page aliasing: the first key of the place that names it again
 };
 
 struct PagePlan {
@@ -44,11 +48,21 @@ struct PagePlan {
   bool IsLive(const Problem& problem, const PageOwner& owner, std::int64_t slot) const;
 };
 
-// Pages are distinct, in random order, no two logical neighbours side by side where that can be
-// had, and never page 0; some pages belong to nobody. Entries of pages without a live key are 0 or
-// name a page of poison; entries past the last page are garbage: in range for loud poison, also
-// negative and huge otherwise. With block_table_extra the rows lie further apart than the width.
-PagePlan PlanPages(const Case& value, std::uint64_t seed);
+// What decides where pages lie.
+struct PageQuestion {
+  const Case& value;
+  std::uint64_t seed = 0;
+  std::uint64_t page_seed = 0;
+  const Texts& texts;
+  MaskTensors masks;
+};
+
+// Pages of the memory manager, each hybrid_split kernel pages long, are distinct, in random order,
+// no two logical neighbours side by side where that can be had, and never number 0; some belong to
+// nobody. Entries of manager pages without a live key name manager page 0 or one of poison;
+// entries past the last page are garbage: in range for loud poison, also negative and huge
+// otherwise. With block_table_extra the rows lie further apart than the width.
+PagePlan PlanPages(const PageQuestion& question);
 
 }  // namespace attest
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "conformance/run/inputs_masks.h"
 #include "conformance/run/inputs_random.h"
 
 namespace attest {
@@ -219,14 +220,8 @@ class Placer {
       const auto count = static_cast<std::int64_t>(p_.prefix_ranges.size());
       AddDense("prefix_ranges", DType::kInt64, {count, 3});
     }
-    if (p_.tree_mask) AddDense("tree_mask", DType::kBool, {tokens_, MaxQueryLen(p_)});
-    if (p_.custom_mask != MaskKind::kNone) {
-      const DType dtype = p_.custom_mask == MaskKind::kBoolean ? DType::kBool : DType::kFloat32;
-      const Extents shape = {static_cast<std::int64_t>(p_.requests.size()), p_.num_q_heads,
-                             MaxQueryLen(p_), MaxSeqLen(p_)};
-      const std::int64_t plane = shape[2] * shape[3];
-      Add("custom_mask", dtype, shape, {plane, 0, shape[3], 1}, Reserve(dtype, shape[0] * plane));
-    }
+    if (p_.tree_mask) AddMask("tree_mask", TreeMaskShape(p_));
+    if (p_.custom_mask != MaskKind::kNone) AddMask("custom_mask", CustomMaskShape(p_));
     if (p_.kv_scale_kind == KvScaleKind::kNone) return;
     for (const char* name : {"key_scale", "value_scale"}) {
       const Extents shape = {plan_.num_blocks, p_.block_size, p_.num_kv_heads};
@@ -241,6 +236,10 @@ class Placer {
       }
       Add(name, DType::kFloat32, shape, strides, Reserve(DType::kFloat32, elements));
     }
+  }
+
+  void AddMask(const std::string& name, const MaskShape& mask) {
+    Add(name, mask.dtype, mask.shape, mask.strides, Reserve(mask.dtype, mask.elements));
   }
 
   void PlaceOutputs() {

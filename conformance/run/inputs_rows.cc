@@ -2,12 +2,14 @@
 #include "conformance/run/inputs_rows.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
 #include "conformance/run/inputs_random.h"
 #include "reference/float_formats.h"
+#include "spec/vocabulary/mask.h"
 
 namespace attest {
 namespace {
@@ -34,6 +36,17 @@ double KeyComponent(double scale) {
 
 double Root(int head_dim) { return std::sqrt(static_cast<double>(std::max(head_dim, 1))); }
 
+// From `number`, which is one of the 8-bit type's, to the next one above.
+double StepAbove(DType dtype, double number) {
+  const std::optional<FloatFormat> format = FormatOf(dtype);
+  if (!format) return 1.0;
+  int exponent = format->min_exponent;
+  if (number != 0.0) exponent = std::max(exponent, std::ilogb(number));
+  const double step = std::ldexp(1.0, exponent - format->mantissa_bits);
+  const bool power_of_two = number == -std::ldexp(1.0, exponent) && exponent > format->min_exponent;
+  return power_of_two ? step / 2 : step;
+}
+
 bool IsFloat16(const Problem& problem) {
   return problem.cache_dtype == DType::kFloat16 || problem.output_dtype == DType::kFloat16;
 }
@@ -42,19 +55,31 @@ bool IsFloat16(const Problem& problem) {
 
 // ---- Encoding
 
-LevelTable::LevelTable(DType dtype, DType first, DType then, double unit) : dtype_(dtype) {
+double Storage::Element(double number) const {
+  if (SizeOf(cache_dtype) != 1) return RoundTo(cache_dtype, RoundTo(query_dtype, number));
+  const double cached = RoundTo(cache_dtype, RoundTo(query_dtype, number) / scale);
+  return InCache() ? cached : (cached + 0.4 * StepAbove(cache_dtype, cached)) * scale;
+}
+
+LevelTable::LevelTable(const Storage& storage, double unit) : storage_(storage) {
+  const std::size_t size = SizeOf(storage.dtype);
   for (int level = kLowest; level <= kHighest; ++level) {
-    const double value = RoundTo(then, RoundTo(first, level * unit));
-    if (SizeOf(dtype) == sizeof(std::uint32_t)) {
-      std::uint32_t bits = 0;
-      StoreElement(dtype, value, reinterpret_cast<std::byte*>(&bits));
+    std::uint32_t bits = 0;
+    std::array<std::byte, sizeof(bits)> element = {};
+    Put(level * unit, element.data());
+    if (size == sizeof(std::uint32_t)) {
+      std::memcpy(&bits, element.data(), sizeof(bits));
       wide_.push_back(bits);
+    } else if (size == sizeof(std::uint16_t)) {
+      std::memcpy(&narrow_.emplace_back(), element.data(), sizeof(std::uint16_t));
     } else {
-      std::uint16_t bits = 0;
-      StoreElement(dtype, value, reinterpret_cast<std::byte*>(&bits));
-      narrow_.push_back(bits);
+      bytes_.push_back(static_cast<std::uint8_t>(element[0]));
     }
   }
+}
+
+void LevelTable::Put(double number, std::byte* at) const {
+  StoreElement(storage_.dtype, storage_.Element(number), at);
 }
 
 void LevelTable::Encode(const std::vector<std::int16_t>& levels, std::byte* row) const {
@@ -65,22 +90,22 @@ void LevelTable::Encode(const std::vector<std::int16_t>& levels, std::byte* row)
       std::memcpy(row + d * sizeof(Bits), &bits, sizeof(Bits));
     }
   };
-  if (wide_.empty()) {
-    put(narrow_);
-  } else {
-    put(wide_);
-  }
+  if (!wide_.empty()) return put(wide_);
+  if (!narrow_.empty()) return put(narrow_);
+  put(bytes_);
 }
 
 // ---- Sizes
 
 double CodeUnitOf(const Case& value) {
-  const bool tiny_quotients =
-      IsFloat16(value.problem) && MaxSeqLen(value.problem) > kLongForFloat16;
-  return value.recipe == Recipe::kVCoded && tiny_quotients ? 1024.0 : 1.0;
+  const Problem& p = value.problem;
+  if (value.recipe != Recipe::kVCoded) return 1.0;
+  if (!IsFloat16(p) || MaxSeqLen(p) <= kLongForFloat16) return 1.0;
+  const bool bare = SizeOf(p.cache_dtype) == 1 && p.kv_scale_kind == KvScaleKind::kNone;
+  return bare ? 32.0 : 1024.0;  // 7 times 32 is still a number of every 8-bit format
 }
 
-RowUnits UnitsOf(const Case& value) {
+RowUnits UnitsOf(const Case& value, double code_unit) {
   const Problem& p = value.problem;
   const double scale = SizedScale(p);
   RowUnits units = {.query = kNormal / (std::abs(scale) * Root(p.head_dim_qk)),
@@ -94,7 +119,11 @@ RowUnits UnitsOf(const Case& value) {
   switch (value.recipe) {
     case Recipe::kVCoded:
       units.query = 8 * kNormal;
-      units.value = units.dead_value = CodeUnitOf(value);
+      units.value = units.dead_value = code_unit;
+      if (p.cache_layout == CacheLayout::kSharedLatent) {
+        units.query = 0;
+        units.key = units.dead_key = code_unit;
+      }
       break;
     case Recipe::kKCoded:
       units.key = units.dead_key = KeyComponent(scale);
@@ -119,24 +148,70 @@ RowUnits UnitsOf(const Case& value) {
 
 // ---- Rows
 
-RowSource::Tables::Tables(DType dtype, const Problem& problem, const RowUnits& units)
-    : key(dtype, problem.query_dtype, problem.cache_dtype, units.key),
-      value(dtype, problem.query_dtype, problem.cache_dtype, units.value),
-      dead_key(dtype, problem.query_dtype, problem.cache_dtype, units.dead_key),
-      dead_value(dtype, problem.query_dtype, problem.cache_dtype, units.dead_value) {}
+namespace {
 
-RowSource::RowSource(const Case& value, std::uint64_t seed)
+// Magnitude of the numbers that must be stored exactly.
+double KeySize(const Case& value, const RowUnits& units) {
+  switch (value.recipe) {
+    case Recipe::kVCoded:
+      return value.problem.cache_layout == CacheLayout::kSharedLatent ? units.key : 1.0;
+    case Recipe::kKCoded:
+      return units.key;
+    case Recipe::kGeneric:
+    case Recipe::kPeaked:
+      return 1.0;
+    case Recipe::kPositive:
+      return kSharedComponent;
+  }
+  return 1.0;
+}
+
+Storage QueryStorage(const Problem& p) { return {p.query_dtype, p.query_dtype, p.query_dtype}; }
+
+Storage WithScale(Storage storage, double scale) {
+  storage.scale = scale;
+  return storage;
+}
+
+}  // namespace
+
+RowSource::Tables::Tables(Storage storage, const KvScale& scale, const RowUnits& units)
+    : key(WithScale(storage, scale.key), units.key),
+      value(WithScale(storage, scale.value), units.value),
+      dead_key(WithScale(storage, scale.key), units.dead_key),
+      dead_value(WithScale(storage, scale.value), units.dead_value) {}
+
+RowSource::RowSource(const Case& value, std::uint64_t seed, const Texts& texts, double code_unit)
     : case_(value),
       problem_(value.problem),
-      units_(UnitsOf(value)),
+      texts_(texts),
+      units_(UnitsOf(value, code_unit)),
+      scales_(value, seed, KeySize(value, units_),
+              value.recipe == Recipe::kVCoded ? code_unit : 1.0),
       query_stream_(StreamKey(value.id, seed, "query")),
       key_stream_(StreamKey(value.id, seed, "key")),
       value_stream_(StreamKey(value.id, seed, "value")),
       dead_stream_(StreamKey(value.id, seed, "dead")),
-      query_(problem_.query_dtype, problem_.query_dtype, problem_.query_dtype, units_.query),
-      dead_query_(problem_.query_dtype, problem_.query_dtype, problem_.query_dtype, 1.0),
-      cache_(problem_.cache_dtype, problem_, units_),
-      step_(problem_.query_dtype, problem_, units_) {}
+      query_(QueryStorage(problem_), units_.query),
+      dead_query_(QueryStorage(problem_), 1.0) {}
+
+const RowSource::Tables& RowSource::TablesFor(bool cache, const KvScale& scale) {
+  const auto found = tables_.find({cache, scale});
+  if (found != tables_.end()) return found->second;
+  const Storage storage = {cache ? problem_.cache_dtype : problem_.query_dtype,
+                           problem_.query_dtype, problem_.cache_dtype};
+  return tables_.emplace(std::pair{cache, scale}, Tables(storage, scale, units_)).first->second;
+}
+
+KvScale RowSource::ScaleOf(std::size_t request, std::int64_t key, int head) const {
+  const std::int64_t source = texts_.SourceKey(request, key);
+  return scales_.At(texts_.ContentOf(request, source), source, head);
+}
+
+// Does a key carry the code, of which its value is a part?
+bool RowSource::LatentCode() const {
+  return case_.recipe == Recipe::kVCoded && problem_.cache_layout == CacheLayout::kSharedLatent;
+}
 
 void RowSource::Normals(std::uint64_t key, std::size_t count) {
   levels_.resize(count);
@@ -147,9 +222,11 @@ void RowSource::Normals(std::uint64_t key, std::size_t count) {
 
 void RowSource::Query(std::size_t request, std::int64_t row, int head, std::byte* out) {
   const auto columns = static_cast<std::size_t>(problem_.head_dim_qk);
-  const std::uint64_t key =
-      Chain(Chain(Chain(query_stream_, request), static_cast<std::uint64_t>(row)),
-            static_cast<std::uint64_t>(head));
+  const bool cross = problem_.attention_type == AttentionType::kEncoderDecoder;
+  const std::int64_t position = cross ? row : PositionOf(problem_, request, row);
+  const std::uint64_t key = Chain(
+      Chain(Chain(query_stream_, texts_.Of(request).index), static_cast<std::uint64_t>(position)),
+      static_cast<std::uint64_t>(head));
   Normals(key, columns);
   if (case_.recipe == Recipe::kKCoded) {
     for (std::size_t d = 0; d < columns; ++d) {
@@ -162,16 +239,15 @@ void RowSource::Query(std::size_t request, std::int64_t row, int head, std::byte
 
 int RowSource::GroupOf(std::size_t request, std::int64_t key, int head) const {
   const std::uint64_t stream =
-      Chain(Chain(key_stream_, ContentOf(problem_, request, key)), static_cast<std::uint64_t>(key));
+      Chain(Chain(key_stream_, texts_.ContentOf(request, key)), static_cast<std::uint64_t>(key));
   const auto groups =
       static_cast<std::uint64_t>(std::max(problem_.head_dim_qk, problem_.head_dim_v));
   return static_cast<int>(Below(Draw(stream, static_cast<std::uint64_t>(head)), groups));
 }
 
 double RowSource::ScoreShape(std::size_t request, std::int64_t key, int head) const {
-  const ContentId content = ContentOf(problem_, request, key);
-  const std::int64_t length =
-      content == 0 ? problem_.shared_prefix : problem_.requests[request].seq_len;
+  const ContentId content = texts_.ContentOf(request, key);
+  const std::int64_t length = texts_.LengthOf(request, content);
   const double way = length < 2 ? 1.0 : static_cast<double>(key) / static_cast<double>(length - 1);
   switch ((content + static_cast<std::uint64_t>(head)) % 3) {
     case 0:
@@ -189,10 +265,15 @@ double RowSource::ScoreShape(std::size_t request, std::int64_t key, int head) co
 
 void RowSource::Key(std::size_t request, std::int64_t key, int head, bool cache, std::byte* out) {
   const auto columns = static_cast<std::size_t>(problem_.head_dim_qk);
-  const LevelTable& table = TablesFor(cache).key;
+  const LevelTable& table = TablesFor(cache, ScaleOf(request, key, head)).key;
+  key = texts_.SourceKey(request, key);
   switch (case_.recipe) {
     case Recipe::kVCoded:
-      levels_.assign(columns, 0);
+      if (LatentCode()) {
+        LatentKeyCode(request, key, head);
+      } else {
+        levels_.assign(columns, 0);
+      }
       return table.Encode(levels_, out);
     case Recipe::kKCoded:
       levels_.assign(columns, 0);
@@ -203,7 +284,7 @@ void RowSource::Key(std::size_t request, std::int64_t key, int head, bool cache,
     case Recipe::kPositive:
       break;
   }
-  Normals(Chain(Chain(Chain(key_stream_, ContentOf(problem_, request, key)),
+  Normals(Chain(Chain(Chain(key_stream_, texts_.ContentOf(request, key)),
                       static_cast<std::uint64_t>(key)),
                 static_cast<std::uint64_t>(head)),
           columns);
@@ -212,7 +293,7 @@ void RowSource::Key(std::size_t request, std::int64_t key, int head, bool cache,
     levels_[0] = static_cast<std::int16_t>(std::floor(shape));
   }
   table.Encode(levels_, out);
-  if (case_.recipe == Recipe::kPositive) StoreElement(table.dtype(), kSharedComponent, out);
+  if (case_.recipe == Recipe::kPositive) table.Put(kSharedComponent, out);
 }
 
 // The balanced code: sign of the pair that (key, column) belongs to, turned around for its second
@@ -224,10 +305,9 @@ void RowSource::Code(std::size_t request, std::int64_t key, int head) {
     const std::int64_t pair = (key + half) / 2;
     const std::int64_t first = std::max<std::int64_t>(2 * pair - half, 0);
     const bool second = (key + half) % 2 != 0;
-    const std::uint64_t stream =
-        Chain(Chain(Chain(value_stream_, ContentOf(problem_, request, first)),
-                    static_cast<std::uint64_t>(2 * pair + half)),
-              static_cast<std::uint64_t>(head));
+    const std::uint64_t stream = Chain(Chain(Chain(value_stream_, texts_.ContentOf(request, first)),
+                                             static_cast<std::uint64_t>(2 * pair + half)),
+                                       static_cast<std::uint64_t>(head));
     const std::size_t begin = half == 0 ? 0 : columns / 2;
     const std::size_t end = half == 0 ? columns / 2 : columns;
     for (std::size_t d = begin; d < end; ++d) {
@@ -237,11 +317,30 @@ void RowSource::Code(std::size_t request, std::int64_t key, int head) {
   }
 }
 
+// The code, and a sign for each column behind it.
+void RowSource::LatentKeyCode(std::size_t request, std::int64_t key, int head) {
+  Code(request, key, head);
+  const std::uint64_t stream = Chain(
+      Chain(Chain(key_stream_, texts_.ContentOf(request, key)), static_cast<std::uint64_t>(key)),
+      static_cast<std::uint64_t>(head));
+  for (std::size_t d = levels_.size(); d < static_cast<std::size_t>(problem_.head_dim_qk); ++d) {
+    levels_.push_back((Draw(stream, d) & 1) != 0 ? -1 : 1);
+  }
+}
+
 void RowSource::Value(std::size_t request, std::int64_t key, int head, bool cache, std::byte* out) {
   const auto columns = static_cast<std::size_t>(problem_.head_dim_v);
-  const std::uint64_t stream = Chain(Chain(Chain(value_stream_, ContentOf(problem_, request, key)),
-                                           static_cast<std::uint64_t>(key)),
-                                     static_cast<std::uint64_t>(head));
+  const LevelTable& table = TablesFor(cache, ScaleOf(request, key, head)).value;
+  if (problem_.cache_layout == CacheLayout::kSharedLatent) {
+    latent_.resize(static_cast<std::size_t>(problem_.head_dim_qk) * SizeOf(table.dtype()));
+    Key(request, key, head, cache, latent_.data());
+    std::memcpy(out, latent_.data(), columns * SizeOf(table.dtype()));
+    return;
+  }
+  key = texts_.SourceKey(request, key);
+  const std::uint64_t stream = Chain(
+      Chain(Chain(value_stream_, texts_.ContentOf(request, key)), static_cast<std::uint64_t>(key)),
+      static_cast<std::uint64_t>(head));
   switch (case_.recipe) {
     case Recipe::kVCoded:
       Code(request, key, head);
@@ -261,12 +360,51 @@ void RowSource::Value(std::size_t request, std::int64_t key, int head, bool cach
       }
       break;
   }
-  TablesFor(cache).value.Encode(levels_, out);
+  table.Encode(levels_, out);
 }
 
 // ---- What must not matter
 
+namespace {
+
+// Bits of a NaN, of an infinity and of the largest number of an 8-bit type, without the sign; 0
+// where there is none.
+struct Extremes {
+  std::uint8_t nan;
+  std::uint8_t infinity;
+  std::uint8_t largest;
+};
+
+Extremes ExtremesOf(DType dtype) {
+  switch (dtype) {
+    case DType::kFloat8E4M3FN:
+      return {0x7F, 0, 0x7E};
+    case DType::kFloat8E4M3FNUZ:
+      return {0x80, 0, 0x7F};
+    case DType::kFloat8E5M2:
+      return {0x7E, 0x7C, 0x7B};
+    default:
+      return {0, 0, 0x7F};
+  }
+}
+
+std::byte Poison8(Poison poison, DType dtype, std::uint64_t random) {
+  const Extremes bits = ExtremesOf(dtype);
+  std::uint8_t element = bits.largest;
+  if (poison == Poison::kNan && bits.nan != 0) element = bits.nan;
+  if (poison == Poison::kInf && bits.infinity != 0) element = bits.infinity;
+  if (element == 0x80 || (random & 1) == 0) return std::byte{element};
+  if (dtype == DType::kInt8) return std::byte{0x80};
+  return std::byte{static_cast<std::uint8_t>(element | 0x80U)};
+}
+
+}  // namespace
+
 void StorePoison(Poison poison, DType dtype, std::uint64_t random, std::byte* at) {
+  if (SizeOf(dtype) == 1) {
+    *at = Poison8(poison, dtype, random);
+    return;
+  }
   const double sign = (random & 1) != 0 ? -1.0 : 1.0;
   switch (poison) {
     case Poison::kLoud:
@@ -297,6 +435,14 @@ void RowSource::Loud(std::uint64_t key, std::size_t count) {
   }
 }
 
+// Turns loud levels into +-5 and +-7, which no live code is.
+void RowSource::DeadCode() {
+  for (std::int16_t& level : levels_) {
+    const int code = (level & 2) != 0 ? 7 : 5;
+    level = static_cast<std::int16_t>(level < 0 ? -code : code);
+  }
+}
+
 void RowSource::DeadQuery(std::uint64_t place, int head, std::byte* out) {
   const auto columns = static_cast<std::size_t>(problem_.head_dim_qk);
   const std::uint64_t key =
@@ -310,11 +456,16 @@ void RowSource::DeadKey(std::uint64_t place, int head, bool cache, std::byte* ou
   const auto columns = static_cast<std::size_t>(problem_.head_dim_qk);
   const std::uint64_t key =
       Chain(Chain(Chain(dead_stream_, 2), place), static_cast<std::uint64_t>(head));
-  const LevelTable& table = TablesFor(cache).dead_key;
+  const LevelTable& table = TablesFor(cache, DeadScale(head)).dead_key;
   if (Special(key, table.dtype(), columns, out)) return;
   switch (case_.recipe) {
     case Recipe::kVCoded:
-      levels_.assign(columns, 0);
+      if (LatentCode()) {
+        Loud(key, columns);
+        DeadCode();
+      } else {
+        levels_.assign(columns, 0);
+      }
       break;
     case Recipe::kKCoded:
       levels_.assign(columns, -64);
@@ -328,23 +479,19 @@ void RowSource::DeadKey(std::uint64_t place, int head, bool cache, std::byte* ou
       break;
   }
   table.Encode(levels_, out);
-  if (units_.dead_key_column0) StoreElement(table.dtype(), *units_.dead_key_column0, out);
+  if (units_.dead_key_column0) table.Put(*units_.dead_key_column0, out);
 }
 
 void RowSource::DeadValue(std::uint64_t place, int head, bool cache, std::byte* out) {
   const auto columns = static_cast<std::size_t>(problem_.head_dim_v);
   const std::uint64_t key =
       Chain(Chain(Chain(dead_stream_, 3), place), static_cast<std::uint64_t>(head));
-  const LevelTable& table = TablesFor(cache).dead_value;
+  const LevelTable& table = TablesFor(cache, DeadScale(head)).dead_value;
   if (Special(key, table.dtype(), columns, out)) return;
   Loud(key, columns);
-  for (std::size_t d = 0; d < columns; ++d) {
-    if (case_.recipe == Recipe::kVCoded) {
-      const int code = (levels_[d] & 2) != 0 ? 7 : 5;
-      levels_[d] = static_cast<std::int16_t>(levels_[d] < 0 ? -code : code);
-    } else if (case_.recipe == Recipe::kKCoded) {
-      levels_[d] = static_cast<std::int16_t>(40 + (levels_[d] & 7));
-    }
+  if (case_.recipe == Recipe::kVCoded) DeadCode();
+  for (std::size_t d = 0; case_.recipe == Recipe::kKCoded && d < columns; ++d) {
+    levels_[d] = static_cast<std::int16_t>(40 + (levels_[d] & 7));
   }
   table.Encode(levels_, out);
 }

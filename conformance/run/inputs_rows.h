@@ -17,18 +17,40 @@
 //   peaked    column 0 carries a score that falls, rises or peaks in the middle over the keys,
 //             -20..20, by (text + kv head) mod 3; the others add deviation 2. Dead: score 80.
 //   positive  values in 0.5..1.5; column 0 adds 200 to every score. Dead: score 400.
+//
+// With a shared latent the value is the beginning of the key; v-coded keys then carry the code, and
+// the queries are 0. In an 8-bit cache these numbers are divided by the scale and rounded to the
+// format; the scales are such that codes, one-hot components and columns 0 are stored exactly, but
+// for peaked scores between their ends. Dead slots that such a format cannot fill with NaN or
+// infinity hold its largest numbers.
 #ifndef ATTEST_CONFORMANCE_RUN_INPUTS_ROWS_H_
 #define ATTEST_CONFORMANCE_RUN_INPUTS_ROWS_H_
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <vector>
 
-#include "conformance/run/inputs_pages.h"
+#include "conformance/run/inputs_scales.h"
+#include "conformance/run/inputs_texts.h"
 #include "spec/cases/case.h"
 
 namespace attest {
+
+// How a number comes to stand in a tensor of `dtype`.
+struct Storage {
+  DType dtype = DType::kNone;
+  DType query_dtype = DType::kNone;
+  DType cache_dtype = DType::kNone;
+  double scale = 1.0;  // of an 8-bit cache: what is stored times this is the number
+
+  bool InCache() const { return SizeOf(dtype) == 1; }
+  // The number that the element of `number` stands for, before it is stored as `dtype`: rounded to
+  // both types, so that step and cache agree; in a step beside an 8-bit cache, the cached number
+  // plus two fifths of a step of its format.
+  double Element(double number) const;
+};
 
 // Elements of one type for the levels -2048..2047: level * unit, rounded to nearest.
 class LevelTable {
@@ -36,17 +58,18 @@ class LevelTable {
   static constexpr int kLowest = -2048;
   static constexpr int kHighest = 2047;
 
-  // Rounded to `first` and `then` before `dtype`, so that tensors of two types hold the same
-  // numbers.
-  LevelTable(DType dtype, DType first, DType then, double unit);
+  LevelTable(const Storage& storage, double unit);
   // Writes levels.size() elements from `row` on.
   void Encode(const std::vector<std::int16_t>& levels, std::byte* row) const;
-  DType dtype() const { return dtype_; }
+  // Writes `number` as one element.
+  void Put(double number, std::byte* at) const;
+  DType dtype() const { return storage_.dtype; }
 
  private:
-  DType dtype_;
+  Storage storage_;
   std::vector<std::uint32_t> wide_;    // of 4-byte types
   std::vector<std::uint16_t> narrow_;  // of 2-byte types
+  std::vector<std::uint8_t> bytes_;    // of 1-byte types
 };
 
 // Sizes that a recipe chose for one problem.
@@ -59,35 +82,41 @@ struct RowUnits {
   std::optional<double> query_column0;     // replaces column 0
   std::optional<double> dead_key_column0;  // replaces column 0
 };
-RowUnits UnitsOf(const Case& value);
-double CodeUnitOf(const Case& value);  // of v-coded values
+double CodeUnitOf(const Case& value);  // of v-coded values, where no variant says otherwise
+RowUnits UnitsOf(const Case& value, double code_unit);
 
-// Rows of one case. `row` points to head_dim elements of the tensor's type.
+// Rows of one case. `out` points to head_dim elements of the tensor's type.
 class RowSource {
  public:
-  RowSource(const Case& value, std::uint64_t seed);
+  RowSource(const Case& value, std::uint64_t seed, const Texts& texts, double code_unit);
 
   void Query(std::size_t request, std::int64_t row, int head, std::byte* out);
-  // Key `key` of `request`, in the type of the cache or of the step's tensors.
+  // Key `key` of `request`, in the type of the cache or of the step's tensors. With page aliasing
+  // the row of the key's source.
   void Key(std::size_t request, std::int64_t key, int head, bool cache, std::byte* out);
   void Value(std::size_t request, std::int64_t key, int head, bool cache, std::byte* out);
+  KvScale ScaleOf(std::size_t request, std::int64_t key, int head) const;
 
   // Rows that must not matter; `place` tells them apart.
   void DeadQuery(std::uint64_t place, int head, std::byte* out);
   void DeadKey(std::uint64_t place, int head, bool cache, std::byte* out);
   void DeadValue(std::uint64_t place, int head, bool cache, std::byte* out);
+  KvScale DeadScale(int head) const { return scales_.OfHead(head); }
 
  private:
   struct Tables {
-    Tables(DType dtype, const Problem& problem, const RowUnits& units);
+    Tables(Storage storage, const KvScale& scale, const RowUnits& units);
     LevelTable key;
     LevelTable value;
     LevelTable dead_key;
     LevelTable dead_value;
   };
-  const Tables& TablesFor(bool cache) const { return cache ? cache_ : step_; }
+  const Tables& TablesFor(bool cache, const KvScale& scale);
+  bool LatentCode() const;
   void Normals(std::uint64_t key, std::size_t count);
   void Code(std::size_t request, std::int64_t key, int head);
+  void LatentKeyCode(std::size_t request, std::int64_t key, int head);
+  void DeadCode();
   int GroupOf(std::size_t request, std::int64_t key, int head) const;
   double ScoreShape(std::size_t request, std::int64_t key, int head) const;
   void Loud(std::uint64_t key, std::size_t count);
@@ -95,19 +124,22 @@ class RowSource {
 
   const Case& case_;
   const Problem& problem_;
+  const Texts& texts_;
   RowUnits units_;
+  ScaleSource scales_;
   std::uint64_t query_stream_;
   std::uint64_t key_stream_;
   std::uint64_t value_stream_;
   std::uint64_t dead_stream_;
   LevelTable query_;
   LevelTable dead_query_;
-  Tables cache_;
-  Tables step_;
+  std::map<std::pair<bool, KvScale>, Tables> tables_;  // of the cache; by scale
   std::vector<std::int16_t> levels_;
+  std::vector<std::byte> latent_;
 };
 
-// A NaN or an infinity of `dtype`; a finite loud number for loud poison. For gaps between rows.
+// A NaN or an infinity of `dtype`; a finite loud number for loud poison, and where the type has
+// neither.
 void StorePoison(Poison poison, DType dtype, std::uint64_t random, std::byte* at);
 
 }  // namespace attest
