@@ -103,7 +103,7 @@ TEST(JudgeWriteKv, FindsANegativeSlotThatWraps) {
                                   call.abi.num_blocks * call.problem.block_size;
                               for (std::int64_t t = 0; t < NumSlots(call.before); ++t) {
                                 const std::int64_t slot = SlotAt(call.before, t);
-                                if (slot < 0) WriteKeyTo(call, t, slots + slot);
+                                if (slot == -1) WriteKeyTo(call, t, slots + slot);
                               }
                             }});
   ExpectFailure(record, "bytes", "in no slot that slot_mapping names");
