@@ -44,7 +44,7 @@ class Builder {
     inputs_.abi.num_blocks = plan_.num_blocks;
     inputs_.abi.block_table_width = plan_.table_width;
     tokens_ = NumTokens(p_) + p_.padding_tokens;
-    FillCanaries(*placement);
+    FillCanaries(*placement, inputs_.image.bytes);
     FillRegions(*placement);
     FillTokens();
     if (p_.uses_paged_kv()) FillCache();
@@ -54,18 +54,6 @@ class Builder {
   }
 
  private:
-  void FillCanaries(const Placement& placement) {
-    std::uint64_t from = 0;
-    const auto fill = [&](std::uint64_t to) {
-      for (; from < to; ++from) inputs_.image.bytes[from] = CanaryByte(from);
-    };
-    for (const Region& region : placement.regions) {
-      fill(region.offset);
-      from = region.offset + region.bytes;
-    }
-    fill(placement.bytes);
-  }
-
   // Outputs get the never-written pattern everywhere. Other floating-point buffers get poison
   // first, so that the gaps between their rows hold it when the rows are written.
   void FillRegions(const Placement& placement) {
@@ -76,10 +64,7 @@ class Builder {
       const std::size_t size = SizeOf(region.dtype);
       std::byte* at = inputs_.image.bytes.data() + region.offset;
       if (region.output) {
-        const std::vector<std::byte> pattern = NeverWritten(region.dtype);
-        for (std::uint64_t i = 0; i < region.bytes; i += size) {
-          std::memcpy(at + i, pattern.data(), size);
-        }
+        FillNeverWritten(region, inputs_.image.bytes);
       } else if (gaps && HoldsPoison(region.dtype)) {
         const std::uint64_t key = StreamKey(case_.id, seed_, "gaps");
         for (std::uint64_t i = 0; i < region.bytes; i += size) {
@@ -94,12 +79,7 @@ class Builder {
   }
 
   std::byte* At(std::string_view name, std::initializer_list<std::int64_t> index) {
-    const PlacedTensor& tensor = *inputs_.image.Find(name);
-    std::int64_t offset = 0;
-    std::size_t axis = 0;
-    for (const std::int64_t i : index) offset += i * tensor.strides[axis++];
-    return inputs_.image.bytes.data() + tensor.offset +
-           offset * static_cast<std::int64_t>(SizeOf(tensor.dtype));
+    return ElementAt(inputs_.image, name, index);
   }
 
   template <typename Value>

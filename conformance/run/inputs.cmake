@@ -2,8 +2,8 @@
 #
 # From a case to the bytes of its tensors.
 attest_library(attest_inputs
-  SOURCES inputs.cc inputs_masks.cc inputs_pages.cc inputs_place.cc inputs_rows.cc inputs_scales.cc
-          inputs_texts.cc
+  SOURCES inputs.cc inputs_masks.cc inputs_merge.cc inputs_pages.cc inputs_place.cc inputs_rows.cc inputs_scales.cc
+          inputs_texts.cc inputs_write_kv.cc
   DEPENDS attest_cases attest_reference)
 
 file(GLOB inputs_tests CONFIGURE_DEPENDS inputs*_test.cc)

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 #include <utility>
 
@@ -20,6 +21,7 @@ constexpr std::int64_t kQueryGap = 24;
 constexpr std::int64_t kKeyGap = 40;
 constexpr std::int64_t kValueGap = 56;
 constexpr std::int64_t kOutGap = 88;
+constexpr std::int64_t kPartGap = 16;  // more for each part
 constexpr std::int64_t kLseGap = 3;
 constexpr std::int64_t kKeyPageGap = 72;
 constexpr std::int64_t kValuePageGap = 136;
@@ -40,11 +42,48 @@ class Placer {
     PlaceMetadata();
     PlaceExtras();
     PlaceOutputs();
+    return Finish();
+  }
+
+  Result<Placement> RunWriteKv(std::int64_t slots) {
+    tokens_ = NumTokens(p_) + p_.padding_tokens;
+    PlaceTokens();
+    placement_.tensors.erase(placement_.tensors.begin());  // query: not this call's
+    const std::size_t caches = placement_.tensors.size();
+    if (Status status = PlaceCache(); !status.ok()) return status;
+    const std::size_t scales = placement_.tensors.size() + 1;
+    AddDense("slot_mapping", DType::kInt64, {slots});
+    PlaceScales();
+    for (std::size_t i = caches; i < placement_.tensors.size(); ++i) {
+      const bool scale = i >= scales;
+      placement_.tensors[i].output =
+          i + 1 != scales && (!scale || p_.kv_scale_kind == KvScaleKind::kPerTokenHead);
+    }
+    return Finish();
+  }
+
+  Placement RunMerge(int parts) {
+    tokens_ = NumTokens(p_) + p_.padding_tokens;
+    const bool padded = p_.token_layout == TokenLayout::kPaddedRows;
+    const Extents out = {tokens_, p_.num_q_heads, p_.head_dim_v};
+    const Extents lse = {tokens_, p_.num_q_heads};
+    for (int i = 0; i < parts; ++i) {
+      AddPaddedIf(padded, fmt::format("part_out_{}", i), p_.output_dtype, out,
+                  kQueryGap + kPartGap * i, false);
+      AddPaddedIf(padded, fmt::format("part_lse_{}", i), DType::kFloat32, lse, kLseGap + 2 + i,
+                  false);
+    }
+    AddPaddedIf(padded, "out", p_.output_dtype, out, kOutGap, true);
+    AddPaddedIf(padded, "lse", DType::kFloat32, lse, kLseGap, true);
+    return Finish();
+  }
+
+ private:
+  Placement Finish() {
     placement_.bytes = Aligned(cursor_ + kCanary);
     return std::move(placement_);
   }
 
- private:
   static std::uint64_t Aligned(std::uint64_t bytes) {
     return (bytes + kAlignment - 1) / kAlignment * kAlignment;
   }
@@ -222,6 +261,10 @@ class Placer {
     }
     if (p_.tree_mask) AddMask("tree_mask", TreeMaskShape(p_));
     if (p_.custom_mask != MaskKind::kNone) AddMask("custom_mask", CustomMaskShape(p_));
+    PlaceScales();
+  }
+
+  void PlaceScales() {
     if (p_.kv_scale_kind == KvScaleKind::kNone) return;
     for (const char* name : {"key_scale", "value_scale"}) {
       const Extents shape = {plan_.num_blocks, p_.block_size, p_.num_kv_heads};
@@ -244,16 +287,18 @@ class Placer {
 
   void PlaceOutputs() {
     const bool padded = p_.token_layout == TokenLayout::kPaddedRows;
-    AddPaddedIf(padded, "out", p_.output_dtype, {tokens_, p_.num_q_heads, p_.head_dim_v}, kOutGap);
-    if (p_.lse) AddPaddedIf(padded, "lse", DType::kFloat32, {tokens_, p_.num_q_heads}, kLseGap);
+    AddPaddedIf(padded, "out", p_.output_dtype, {tokens_, p_.num_q_heads, p_.head_dim_v}, kOutGap,
+                true);
+    if (p_.lse)
+      AddPaddedIf(padded, "lse", DType::kFloat32, {tokens_, p_.num_q_heads}, kLseGap, true);
   }
 
   void AddPaddedIf(bool padded, const std::string& name, DType dtype, const Extents& shape,
-                   std::int64_t gap) {
+                   std::int64_t gap, bool output) {
     if (padded) {
-      AddPadded(name, dtype, shape, gap, true);
+      AddPadded(name, dtype, shape, gap, output);
     } else {
-      AddDense(name, dtype, shape, true);
+      AddDense(name, dtype, shape, output);
     }
   }
 
@@ -268,6 +313,44 @@ class Placer {
 
 std::byte CanaryByte(std::uint64_t position) {
   return static_cast<std::byte>(Scramble(position) >> 56);
+}
+
+void FillCanaries(const Placement& placement, std::vector<std::byte>& bytes) {
+  std::uint64_t from = 0;
+  const auto fill = [&](std::uint64_t to) {
+    for (; from < to; ++from) bytes[from] = CanaryByte(from);
+  };
+  for (const Region& region : placement.regions) {
+    fill(region.offset);
+    from = region.offset + region.bytes;
+  }
+  fill(placement.bytes);
+}
+
+void FillNeverWritten(const Region& region, std::vector<std::byte>& bytes) {
+  const std::vector<std::byte> pattern = NeverWritten(region.dtype);
+  for (std::uint64_t i = 0; i < region.bytes; i += pattern.size()) {
+    std::memcpy(bytes.data() + region.offset + i, pattern.data(), pattern.size());
+  }
+}
+
+std::byte* ElementAt(CallImage& image, std::string_view name,
+                     std::initializer_list<std::int64_t> index) {
+  const PlacedTensor& tensor = *image.Find(name);
+  std::int64_t offset = 0;
+  std::size_t axis = 0;
+  for (const std::int64_t i : index) offset += i * tensor.strides[axis++];
+  return image.bytes.data() + tensor.offset +
+         offset * static_cast<std::int64_t>(SizeOf(tensor.dtype));
+}
+
+Result<Placement> PlaceWriteKv(const Problem& problem, const PagePlan& plan, std::int64_t slots) {
+  return Placer(problem, plan).RunWriteKv(slots);
+}
+
+Placement PlaceMerge(const Problem& problem, int parts) {
+  const PagePlan no_pages;
+  return Placer(problem, no_pages).RunMerge(parts);
 }
 
 Result<Placement> PlaceTensors(const Problem& problem, const PagePlan& plan) {
