@@ -70,7 +70,23 @@ OpenFailure OpenRejected(const BackendAnswer& answer, const attest_backend_t& ta
           .threw = false};
 }
 
+BackendAnswer NotOffered(const std::string& member) {
+  return {.status = ATTEST_REFUSED, .message = member + " is not offered", .threw = false};
+}
+
 }  // namespace
+
+std::string OfferContradiction(std::uint64_t features, bool write_kv, bool merge) {
+  const auto differs = [features](std::uint64_t bit, bool offered, std::string_view word,
+                                  std::string_view member) -> std::string {
+    const bool claimed = (features & bit) != 0;
+    if (claimed == offered) return {};
+    return claimed ? fmt::format("claims {}, but the table lacks the member {}", word, member)
+                   : fmt::format("the table offers {}, but the claims lack {}", member, word);
+  };
+  std::string text = differs(ATTEST_CLAIM_WRITE_KV, write_kv, "write-kv", "write_kv");
+  return text.empty() ? differs(ATTEST_CLAIM_MERGE, merge, "merge", "merge") : text;
+}
 
 OpenFailure CheckTable(attest_backend_t& table) {
   if (table.abi_version != ATTEST_ABI_VERSION) {
@@ -156,6 +172,20 @@ BackendAnswer BackendTable::Forward(const attest_problem_t& problem,
 
 BackendAnswer BackendTable::Synchronize() {
   return Guarded([&](attest_error_t* error) { return table_.synchronize(table_.self, error); });
+}
+
+BackendAnswer BackendTable::WriteKv(const attest_problem_t& problem,
+                                    const attest_write_kv_args_t& args) {
+  if (!offers_write_kv()) return NotOffered("write_kv");
+  return Guarded(
+      [&](attest_error_t* error) { return table_.write_kv(table_.self, &problem, &args, error); });
+}
+
+BackendAnswer BackendTable::Merge(const attest_problem_t& problem,
+                                  const attest_merge_args_t& args) {
+  if (!offers_merge()) return NotOffered("merge");
+  return Guarded(
+      [&](attest_error_t* error) { return table_.merge(table_.self, &problem, &args, error); });
 }
 
 BackendAnswer BackendTable::Allocate(std::uint64_t bytes, void*& pointer) {

@@ -48,6 +48,12 @@ class BackendTable {
   BackendAnswer Forward(const attest_problem_t& problem, const attest_forward_args_t& args);
   BackendAnswer Synchronize();
 
+  // ATTEST_REFUSED where the table does not offer them.
+  bool offers_write_kv() const { return table_.write_kv != nullptr; }
+  bool offers_merge() const { return table_.merge != nullptr; }
+  BackendAnswer WriteKv(const attest_problem_t& problem, const attest_write_kv_args_t& args);
+  BackendAnswer Merge(const attest_problem_t& problem, const attest_merge_args_t& args);
+
   // Only with on_device().
   BackendAnswer Allocate(std::uint64_t bytes, void*& pointer);
   BackendAnswer Release(void* pointer);
@@ -62,6 +68,9 @@ class BackendTable {
 // ABI version, a size the caller cannot know, a mandatory member missing, memory calls that do not
 // come together. Forgets members that lie past table.struct_size.
 OpenFailure CheckTable(attest_backend_t& table);
+
+// One line when claims and table say different things about write_kv or merge; else empty.
+std::string OfferContradiction(std::uint64_t features, bool write_kv, bool merge);
 
 }  // namespace attest
 

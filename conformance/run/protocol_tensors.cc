@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -13,7 +14,26 @@ namespace attest {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using Args = attest_forward_args_t;
+
+constexpr int kMostParts = 1024;
+
+template <typename Args>
+bool Names(const std::vector<ArgsTensor<Args>>& members, std::string_view name) {
+  return std::any_of(members.begin(), members.end(),
+                     [name](const ArgsTensor<Args>& member) { return member.name == name; });
+}
+
+bool IsMember(CallKind kind, std::string_view name) {
+  switch (kind) {
+    case CallKind::kForward:
+      return Names(ForwardTensors(), name);
+    case CallKind::kWriteKv:
+      return Names(WriteKvTensors(), name);
+    case CallKind::kMerge:
+      return Names(MergeTensors(), name) || PartOf(name, "part_out") || PartOf(name, "part_lse");
+  }
+  return false;
+}
 
 Result<WireTensor> TensorFromJson(const Json& json, const std::string& where) {
   JsonObject object(json, where);
@@ -49,11 +69,28 @@ std::optional<std::uint64_t> ExtentBytes(const WireTensor& tensor) {
   return bytes;
 }
 
-Status CheckTensor(const WireTensor& tensor, std::uint64_t image_bytes) {
-  const auto known = [&](const ForwardTensor& member) { return member.name == tensor.name; };
-  if (std::none_of(ForwardTensors().begin(), ForwardTensors().end(), known)) {
+// Parts are numbered from 0 without a gap, and each has both tensors.
+Status CheckParts(const std::vector<WireTensor>& tensors) {
+  const auto named = [&tensors](const std::string& name) {
+    return std::any_of(tensors.begin(), tensors.end(),
+                       [&name](const WireTensor& tensor) { return tensor.name == name; });
+  };
+  const auto parts = std::count_if(tensors.begin(), tensors.end(), [](const WireTensor& tensor) {
+    return PartOf(tensor.name, "part_out") || PartOf(tensor.name, "part_lse");
+  });
+  for (int part = 0; part < std::max<int>(1, static_cast<int>(parts + 1) / 2); ++part) {
+    for (const char* stem : {"part_out", "part_lse"}) {
+      const std::string name = fmt::format("{}_{}", stem, part);
+      if (!named(name)) return BadInput(fmt::format("tensor {}: missing", name));
+    }
+  }
+  return {};
+}
+
+Status CheckTensor(CallKind kind, const WireTensor& tensor, std::uint64_t image_bytes) {
+  if (!IsMember(kind, tensor.name)) {
     return BadInput(
-        fmt::format("tensor {}: attest_forward_args_t has no such member", tensor.name));
+        fmt::format("tensor {}: attest_{}_args_t has no such member", tensor.name, Name(kind)));
   }
   if (tensor.dtype == DType::kNone || tensor.shape.size() != tensor.strides.size()) {
     return BadInput(
@@ -74,8 +111,62 @@ Status CheckTensor(const WireTensor& tensor, std::uint64_t image_bytes) {
 
 }  // namespace
 
-const std::vector<ForwardTensor>& ForwardTensors() {
-  static const std::vector<ForwardTensor> kTensors = {
+std::string_view Name(CallKind kind) {
+  switch (kind) {
+    case CallKind::kForward:
+      return "forward";
+    case CallKind::kWriteKv:
+      return "write_kv";
+    case CallKind::kMerge:
+      return "merge";
+  }
+  return "";
+}
+
+std::optional<CallKind> ParseCallKind(std::string_view op) {
+  for (const CallKind kind : {CallKind::kForward, CallKind::kWriteKv, CallKind::kMerge}) {
+    if (op == Name(kind)) return kind;
+  }
+  return std::nullopt;
+}
+
+std::optional<int> PartOf(std::string_view name, std::string_view stem) {
+  if (!name.starts_with(stem) || name.size() < stem.size() + 2 || name[stem.size()] != '_') {
+    return std::nullopt;
+  }
+  const std::string_view digits = name.substr(stem.size() + 1);
+  int part = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), part);
+  const bool whole = error == std::errc{} && end == digits.data() + digits.size();
+  if (!whole || part < 0 || part >= kMostParts || (digits.size() > 1 && digits[0] == '0')) {
+    return std::nullopt;
+  }
+  return part;
+}
+
+const std::vector<ArgsTensor<attest_write_kv_args_t>>& WriteKvTensors() {
+  using Args = attest_write_kv_args_t;
+  static const std::vector<ArgsTensor<Args>> kTensors = {
+      {"key", &Args::key},
+      {"value", &Args::value},
+      {"key_cache", &Args::key_cache},
+      {"value_cache", &Args::value_cache},
+      {"slot_mapping", &Args::slot_mapping},
+      {"key_scale", &Args::key_scale},
+      {"value_scale", &Args::value_scale},
+  };
+  return kTensors;
+}
+
+const std::vector<ArgsTensor<attest_merge_args_t>>& MergeTensors() {
+  using Args = attest_merge_args_t;
+  static const std::vector<ArgsTensor<Args>> kTensors = {{"out", &Args::out}, {"lse", &Args::lse}};
+  return kTensors;
+}
+
+const std::vector<ArgsTensor<attest_forward_args_t>>& ForwardTensors() {
+  using Args = attest_forward_args_t;
+  static const std::vector<ArgsTensor<Args>> kTensors = {
       {"query", &Args::query},
       {"key", &Args::key},
       {"value", &Args::value},
@@ -118,16 +209,17 @@ Result<std::vector<WireTensor>> TensorsFromJson(const nlohmann::ordered_json& js
   return tensors;
 }
 
-Status CheckTensors(const std::vector<WireTensor>& tensors, std::uint64_t image_bytes) {
+Status CheckTensors(CallKind kind, const std::vector<WireTensor>& tensors,
+                    std::uint64_t image_bytes) {
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    if (Status status = CheckTensor(tensors[i], image_bytes); !status.ok()) return status;
+    if (Status status = CheckTensor(kind, tensors[i], image_bytes); !status.ok()) return status;
     for (std::size_t j = 0; j < i; ++j) {
       if (tensors[j].name == tensors[i].name) {
         return BadInput(fmt::format("tensor {}: named twice", tensors[i].name));
       }
     }
   }
-  return {};
+  return kind == CallKind::kMerge ? CheckParts(tensors) : Status();
 }
 
 }  // namespace attest

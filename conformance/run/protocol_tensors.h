@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +17,12 @@
 
 namespace attest {
 
-// A tensor of attest_forward_args_t, by its member's name.
+// The calls that carry tensors.
+enum class CallKind : std::uint8_t { kForward, kWriteKv, kMerge };
+std::string_view Name(CallKind kind);  // "forward" "write_kv" "merge": the op
+std::optional<CallKind> ParseCallKind(std::string_view op);
+
+// A tensor of the call's arguments, by its member's name; of a merge part_out_0, part_lse_0, ...
 struct WireTensor {
   std::string name;
   DType dtype = DType::kNone;
@@ -29,16 +35,25 @@ struct WireTensor {
 nlohmann::ordered_json ToJson(const WireTensor& tensor);
 Result<std::vector<WireTensor>> TensorsFromJson(const nlohmann::ordered_json& json);
 
-// All tensor members of attest_forward_args_t, in order of declaration.
-struct ForwardTensor {
+// All tensor members of a call's arguments, in order of declaration. Those of attest_merge_args_t
+// are the ones that are no part.
+template <typename Args>
+struct ArgsTensor {
   std::string_view name;
-  attest_tensor_t attest_forward_args_t::*member;
+  attest_tensor_t Args::*member;
 };
-const std::vector<ForwardTensor>& ForwardTensors();
+const std::vector<ArgsTensor<attest_forward_args_t>>& ForwardTensors();
+const std::vector<ArgsTensor<attest_write_kv_args_t>>& WriteKvTensors();
+const std::vector<ArgsTensor<attest_merge_args_t>>& MergeTensors();
+
+// "part_out_12" is part 12 of "part_out"; nullopt for anything else. Numbers have no leading zero.
+std::optional<int> PartOf(std::string_view name, std::string_view stem);
 
 // Bad input: no such member, a tensor named twice, shape and strides of different length, a
-// negative size or stride, or an element that lies outside `image_bytes`.
-Status CheckTensors(const std::vector<WireTensor>& tensors, std::uint64_t image_bytes);
+// negative size or stride, an element that lies outside `image_bytes`; in a merge a part of which
+// one tensor is missing, or none at all.
+Status CheckTensors(CallKind kind, const std::vector<WireTensor>& tensors,
+                    std::uint64_t image_bytes);
 
 }  // namespace attest
 

@@ -100,15 +100,21 @@ class ProcessSession final : public Session {
   const Claims& claims() const override { return claims_; }
   const BackendSpec& spec() const override { return spec_; }
   int children_started() const override { return children_started_; }
-  std::vector<std::string> incidents() const override { return incidents_; }
+  std::vector<std::string> incidents() const override;
 
   Status OpenFirst();
   CallResult Supports(const attest_problem_t& problem) override;
   CallResult Forward(const attest_problem_t& problem, double multiply_adds,
                      CallImage& image) override;
+  CallResult WriteKv(const attest_problem_t& problem, double multiply_adds,
+                     CallImage& image) override;
+  CallResult Merge(const attest_problem_t& problem, double multiply_adds,
+                   CallImage& image) override;
   void StartAfresh() override;
 
  private:
+  CallResult CallOnImage(CallKind kind, const attest_problem_t& problem, double multiply_adds,
+                         CallImage& image);
   std::vector<std::string> Command() const;
   bool IsOfAnEarlierCall(const Json& seq) const;
   CallResult Call(const std::string& op, const Json& request, double deadline_s,
@@ -132,6 +138,13 @@ class ProcessSession final : public Session {
 std::vector<std::string> ProcessSession::Command() const {
   if (!spec_.worker.empty()) return spec_.worker;
   return {ProgramDirectory() + "/attest-worker"};
+}
+
+std::vector<std::string> ProcessSession::incidents() const {
+  std::vector<std::string> all = incidents_;
+  const std::string broken = child_ == nullptr ? "" : child_->BrokenWhileIdle();
+  if (!broken.empty()) all.push_back(broken);  // not yet met by a call
+  return all;
 }
 
 bool ProcessSession::IsOfAnEarlierCall(const Json& seq) const {
@@ -172,6 +185,7 @@ Answered ProcessSession::Ask(const std::string& op, Json request, double deadlin
     }
   }
   if (reply.unread) answered.incident = reply.message;
+  if (!answered.incident.empty()) incidents_.push_back(answered.incident);
   answered.result.seconds = reply.seconds;
   answered.result.message = OneLine(std::move(answered.result.message));
   const bool healthy =
@@ -248,9 +262,12 @@ CallResult ProcessSession::EnsureChild() {
   const Answered hello = Hello();
   if (hello.result.end != CallEnd::kAnswered) return hello.result;
   CallResult result = hello.result;
+  // A device that is gone is the machine's fault; a backend that opens once only is its own.
+  const bool machine = result.status == ATTEST_NO_DEVICE || result.status == ATTEST_DEVICE_LOST ||
+                       result.status == ATTEST_OUT_OF_MEMORY;
   const auto unusable = [&](const std::string& message) {
     child_.reset();
-    result.end = CallEnd::kCannotStart;
+    result.end = machine ? CallEnd::kCannotStart : CallEnd::kProtocol;
     result.message = "the backend does not open again: " + message;
     return result;
   };
@@ -272,7 +289,6 @@ CallResult ProcessSession::Call(const std::string& op, const Json& request, doub
     }
     Answered answered = Ask(op, request, deadline_s);
     if (answered.incident.empty() || again) return std::move(answered.result);
-    incidents_.push_back(answered.incident);
   }
 }
 
@@ -282,14 +298,32 @@ CallResult ProcessSession::Supports(const attest_problem_t& problem) {
 
 CallResult ProcessSession::Forward(const attest_problem_t& problem, double multiply_adds,
                                    CallImage& image) {
-  CallResult result = Call("forward",
+  return CallOnImage(CallKind::kForward, problem, multiply_adds, image);
+}
+
+CallResult ProcessSession::WriteKv(const attest_problem_t& problem, double multiply_adds,
+                                   CallImage& image) {
+  return CallOnImage(CallKind::kWriteKv, problem, multiply_adds, image);
+}
+
+CallResult ProcessSession::Merge(const attest_problem_t& problem, double multiply_adds,
+                                 CallImage& image) {
+  return CallOnImage(CallKind::kMerge, problem, multiply_adds, image);
+}
+
+CallResult ProcessSession::CallOnImage(CallKind kind, const attest_problem_t& problem,
+                                       double multiply_adds, CallImage& image) {
+  CallResult result = Call(std::string(Name(kind)),
                            {{"problem", ToJson(problem)},
                             {"image_bytes", image.bytes.size()},
                             {"tensors", TensorsToJson(image)}},
                            pace_.DeadlineSeconds(multiply_adds), &image);
   if (result.end != CallEnd::kAnswered) return result;
   if (Status status = image_->Read(image.bytes); !status.ok()) return CannotStart(status);
-  if (result.status == ATTEST_OK) pace_.Observe(multiply_adds, result.seconds);
+  // The rate is that of forward: copying bytes says nothing about multiply-adds.
+  if (kind == CallKind::kForward && result.status == ATTEST_OK) {
+    pace_.Observe(multiply_adds, result.seconds);
+  }
   return result;
 }
 

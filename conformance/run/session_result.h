@@ -15,9 +15,9 @@ enum class CallEnd : std::uint8_t {
                 // code 0 inside forward")
   kMemory,      // killed: above memory_limit_bytes
   kTimeout,     // killed: past the deadline
-  kProtocol,    // answered something that is no answer; killed
+  kProtocol,    // answered something that is no answer, or does not open again as it did; killed
   kThrew,       // an exception crossed the ABI; `message` is its what(); killed
-  kCannotStart  // no child could be started: an environment fault
+  kCannotStart  // no child, memory or device could be had: an environment fault, exit code 3
 };
 
 // `status` and `message` are the same at every run of a deterministic backend and may stand in a

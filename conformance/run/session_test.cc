@@ -155,7 +155,7 @@ TEST(Session, EveryTensorReachesTheBackendUnderItsNameAndAtItsPlace) {
   image.bytes.assign(4096, std::byte{0});
   std::string wanted;
   std::int64_t n = 2;
-  for (const ForwardTensor& member : ForwardTensors()) {
+  for (const auto& member : ForwardTensors()) {
     const std::string name(member.name);
     const bool metadata = name == "query_start_loc" || name == "seq_lens";
     const DType dtype = metadata ? DType::kInt32 : DType::kFloat32;

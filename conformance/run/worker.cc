@@ -20,7 +20,7 @@
 
 #include "conformance/run/backend_table.h"
 #include "conformance/run/protocol.h"
-#include "conformance/run/worker_forward.h"
+#include "conformance/run/worker_call.h"
 
 namespace attest {
 namespace {
@@ -99,7 +99,7 @@ class Worker {
  private:
   Json Hello(const Json& request);
   Json Supports(const Json& request);
-  Json Forward(const Json& request);
+  Json Call(CallKind kind, const Json& request);
   Json Bye();
 
   BackendTable backend_;
@@ -115,9 +115,9 @@ Json Worker::Answer(const Json& request) {
   if (op == "bye") return Bye();
   if (!open_) return BadRequest(op + " before hello");
   if (op == "supports") return Supports(request);
-  if (op == "forward") return Forward(request);
-  for (const char* reserved : {"write_kv", "merge", "graph_capture", "graph_update", "graph_replay",
-                               "graph_inspect", "graph_destroy", "copy_to_persistent"}) {
+  if (const std::optional<CallKind> kind = ParseCallKind(op)) return Call(*kind, request);
+  for (const char* reserved : {"graph_capture", "graph_update", "graph_replay", "graph_inspect",
+                               "graph_destroy", "copy_to_persistent"}) {
     if (op == reserved) return Failure("refused", op + " is reserved and not offered");
   }
   return BadRequest("unknown op " + op);
@@ -145,6 +145,9 @@ Json Worker::Hello(const Json& request) {
   }
   Result<Json> json = ClaimsToJson(claims);
   if (!json.ok()) return Failure(kInvalidClaims, json.status().message());
+  const std::string contradiction =
+      OfferContradiction(claims.features, backend_.offers_write_kv(), backend_.offers_merge());
+  if (!contradiction.empty()) return Failure(kInvalidClaims, contradiction);
   return {{"status", "ok"}, {"protocol", kProtocolVersion}, {"claims", std::move(*json)}};
 }
 
@@ -154,7 +157,7 @@ Json Worker::Supports(const Json& request) {
   return AnswerOf(backend_.Supports(*problem));
 }
 
-Json Worker::Forward(const Json& request) {
+Json Worker::Call(CallKind kind, const Json& request) {
   const Result<attest_problem_t> problem = AbiProblemFromJson(request.value("problem", Json()));
   if (!problem.ok()) return BadRequest(problem.status().message());
   if (!request.contains("image_bytes") || !request["image_bytes"].is_number_unsigned()) {
@@ -163,12 +166,15 @@ Json Worker::Forward(const Json& request) {
   Result<std::vector<WireTensor>> tensors = TensorsFromJson(request.value("tensors", Json()));
   if (!tensors.ok()) return BadRequest(tensors.status().message());
   const std::uint64_t image_bytes = request["image_bytes"];
-  if (Status status = CheckTensors(*tensors, image_bytes); !status.ok()) {
+  if (Status status = CheckTensors(kind, *tensors, image_bytes); !status.ok()) {
     return BadRequest(status.message());
   }
-  const ForwardOutcome outcome = RunForward(
-      backend_, {.problem = *problem, .image_bytes = image_bytes, .tensors = std::move(*tensors)},
-      kImageFd, device_);
+  const CallOutcome outcome = RunCall(backend_,
+                                      {.kind = kind,
+                                       .problem = *problem,
+                                       .image_bytes = image_bytes,
+                                       .tensors = std::move(*tensors)},
+                                      kImageFd, device_);
   if (!outcome.mapped) return BadRequest("image_bytes: more than the image holds");
   return AnswerOf(outcome.answer);
 }

@@ -80,8 +80,8 @@ TEST_F(Worker, EchoesAnySeq) {
 
 TEST_F(Worker, RefusesWhatIsReserved) {
   (void)Hello();
-  for (const std::string op : {"write_kv", "merge", "graph_capture", "graph_update", "graph_replay",
-                               "graph_inspect", "graph_destroy", "copy_to_persistent"}) {
+  for (const std::string op : {"graph_capture", "graph_update", "graph_replay", "graph_inspect",
+                               "graph_destroy", "copy_to_persistent"}) {
     EXPECT_EQ(
         Ask(R"({"seq":1,"op":")" + op + R"("})"),
         R"({"status":"refused","message":")" + op + R"( is reserved and not offered","seq":1})");

@@ -16,6 +16,7 @@
 #include "conformance/testing/zoo/echo.h"
 #include "conformance/testing/zoo/honest.h"
 #include "conformance/testing/zoo/sins.h"
+#include "conformance/testing/zoo/writes_and_merges.h"
 #include "spec/abi/attest.h"
 
 namespace zoo {
@@ -44,6 +45,11 @@ attest_status_t Claims(void* self, attest_claims_t* claims, attest_error_t* erro
   if (instance.Is("segfaults-in-claims")) Segfault();
   if (instance.Is("claims-unknown-enum")) claims->graph_level = 99;
   if (instance.Is("claims-unknown-feature")) claims->features |= UINT64_C(1) << 63;
+  if (instance.Is("writes-and-merges")) {
+    claims->features |= ATTEST_CLAIM_WRITE_KV | ATTEST_CLAIM_MERGE;
+  }
+  if (instance.Is("claims-unoffered-write")) claims->features |= ATTEST_CLAIM_WRITE_KV;
+  if (instance.Is("claims-unoffered-merge")) claims->features |= ATTEST_CLAIM_MERGE;
   if (instance.Is("claims-null-array")) claims->query_dtypes = nullptr;
   if (instance.Is("claims-nothing-readable")) return Say(error, ATTEST_INTERNAL, "no claims today");
   return ATTEST_OK;
@@ -91,6 +97,22 @@ attest_status_t Synchronize(void* self, attest_error_t* error) {
   return ATTEST_OK;
 }
 
+attest_status_t WriteKv(void* self, const attest_problem_t* problem,
+                        const attest_write_kv_args_t* args, attest_error_t* error) {
+  if (!Self(self).Marked(*problem)) return HonestWriteKv(*problem, *args);
+  return Say(error, ATTEST_REFUSED,
+             "write_kv with " + std::to_string(args->slot_mapping.shape[0]) +
+                 " slots, struct_size " + std::to_string(args->struct_size));
+}
+
+attest_status_t Merge(void* self, const attest_problem_t* problem, const attest_merge_args_t* args,
+                      attest_error_t* error) {
+  if (!Self(self).Marked(*problem)) return HonestMerge(*problem, *args);
+  return Say(error, ATTEST_REFUSED,
+             "merge of " + std::to_string(args->num_parts) + " parts, struct_size " +
+                 std::to_string(args->struct_size));
+}
+
 // ---- Memory of its own, as a device backend has
 
 attest_status_t Allocate(void* /*self*/, uint64_t bytes, void** out_pointer,
@@ -121,6 +143,9 @@ void FillTable(Instance* instance, attest_backend_t& table) {
   table.supports = Supports;
   table.forward = Forward;
   table.synchronize = Synchronize;
+  const bool both = instance->Is("writes-and-merges");
+  if (both || instance->Is("offers-unclaimed-write")) table.write_kv = WriteKv;
+  if (both || instance->Is("offers-unclaimed-merge")) table.merge = Merge;
   if (!instance->Is("on-a-device")) return;
   table.allocate = Allocate;
   table.release = Release;
@@ -138,12 +163,28 @@ void SpoilTable(const Instance& instance, attest_backend_t& table) {
 
 // Inmates that differ from the honest one in something else than forward.
 bool IsKnown(std::string_view name) {
-  for (const std::string_view known :
-       {"honest", "echo", "on-a-device", "yes-to-everything", "segfaults-in-claims",
-        "claims-unknown-enum", "claims-unknown-feature", "claims-null-array",
-        "claims-nothing-readable", "segfaults-in-supports", "throws-in-supports",
-        "fails-to-synchronize", "newer-abi", "missing-member", "small-table", "large-table",
-        "half-a-memory"}) {
+  for (const std::string_view known : {"honest",
+                                       "echo",
+                                       "on-a-device",
+                                       "yes-to-everything",
+                                       "segfaults-in-claims",
+                                       "claims-unknown-enum",
+                                       "claims-unknown-feature",
+                                       "claims-null-array",
+                                       "claims-nothing-readable",
+                                       "segfaults-in-supports",
+                                       "throws-in-supports",
+                                       "fails-to-synchronize",
+                                       "newer-abi",
+                                       "missing-member",
+                                       "small-table",
+                                       "large-table",
+                                       "half-a-memory",
+                                       "writes-and-merges",
+                                       "claims-unoffered-write",
+                                       "claims-unoffered-merge",
+                                       "offers-unclaimed-write",
+                                       "offers-unclaimed-merge"}) {
     if (name == known) return true;
   }
   return false;

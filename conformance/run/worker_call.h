@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One forward call in the child: tensors in the shared image become arguments of the C ABI.
-#ifndef ATTEST_CONFORMANCE_RUN_WORKER_FORWARD_H_
-#define ATTEST_CONFORMANCE_RUN_WORKER_FORWARD_H_
+// One call in the child: tensors in the shared image become arguments of the C ABI.
+#ifndef ATTEST_CONFORMANCE_RUN_WORKER_CALL_H_
+#define ATTEST_CONFORMANCE_RUN_WORKER_CALL_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -15,10 +15,11 @@
 
 namespace attest {
 
-struct ForwardRequest {
+struct CallRequest {
+  CallKind kind = CallKind::kForward;
   attest_problem_t problem;
   std::uint64_t image_bytes = 0;
-  std::vector<WireTensor> tensors;  // checked: all lie inside image_bytes
+  std::vector<WireTensor> tensors;  // checked with CheckTensors
 };
 
 // A device allocation as large as the largest image so far.
@@ -27,16 +28,16 @@ struct DeviceImage {
   std::uint64_t bytes = 0;
 };
 
-// Maps the image of `image_fd`, calls forward and synchronize, and leaves in the image what the
+// Maps the image of `image_fd`, makes the call and synchronizes, and leaves in the image what the
 // call left in its memory. A backend with `allocate` works on one copy of the whole image.
 // `mapped` is false when the image could not be mapped; nothing was called then.
-struct ForwardOutcome {
+struct CallOutcome {
   bool mapped = true;
   BackendAnswer answer;
 };
-ForwardOutcome RunForward(BackendTable& backend, const ForwardRequest& request, int image_fd,
-                          DeviceImage& device);
+CallOutcome RunCall(BackendTable& backend, const CallRequest& request, int image_fd,
+                    DeviceImage& device);
 
 }  // namespace attest
 
-#endif  // ATTEST_CONFORMANCE_RUN_WORKER_FORWARD_H_
+#endif  // ATTEST_CONFORMANCE_RUN_WORKER_CALL_H_
