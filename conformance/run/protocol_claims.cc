@@ -75,27 +75,6 @@ Json ArithmeticToJson(const attest_arithmetic_t& arithmetic) {
   return json;
 }
 
-// What FromAbi reads without asking whether it knows it.
-Status CheckExclusions(const attest_claims_t& claims) {
-  std::uint64_t known = 0;
-  for (const FeatureName& feature : FeatureNames()) known |= feature.bit;
-  for (int i = 0; i < claims.num_exclusions; ++i) {
-    const attest_exclusion_t& exclusion = claims.exclusions[i];
-    if ((exclusion.features & ~known) != 0) {
-      return BadInput(fmt::format("claims.exclusions[{}].features: unknown bits {:#x}", i,
-                                  exclusion.features & ~known));
-    }
-    for (const attest_dtype_t dtype : {exclusion.query_dtype, exclusion.cache_dtype}) {
-      const bool any = dtype.code == 0 && dtype.bits == 0 && dtype.lanes == 0;
-      if (!any && FromAbi(dtype) == DType::kNone) {
-        return BadInput(fmt::format("claims.exclusions[{}]: unknown dtype (code {}, bits {})", i,
-                                    dtype.code, dtype.bits));
-      }
-    }
-  }
-  return {};
-}
-
 // ---- From JSON
 
 // The arrays that an attest_claims_t points to.
@@ -237,7 +216,6 @@ void PointInto(const Storage& storage, attest_claims_t& claims) {
 Result<nlohmann::ordered_json> ClaimsToJson(const attest_claims_t& abi) {
   const Result<Claims> claims = FromAbi(abi);
   if (!claims.ok()) return claims.status();
-  if (Status status = CheckExclusions(abi); !status.ok()) return status;
   Json exclusions = Json::array();
   for (const Exclusion& exclusion : claims->exclusions) {
     exclusions.push_back({{"features", FeaturesToJson(exclusion.features)},

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 namespace attest {
 namespace {
@@ -134,6 +136,52 @@ std::string DescribeFeatures(std::uint64_t features) {
   return text.empty() ? "none" : text;
 }
 
+namespace {
+
+std::uint64_t UnknownFeatures(std::uint64_t features) {
+  for (const FeatureName& feature : FeatureNames()) features &= ~feature.bit;
+  return features;
+}
+
+// kNone for a zeroed dtype, which does not narrow; nullopt for one that attest does not know.
+std::optional<DType> ReadNarrowing(attest_dtype_t dtype) {
+  if (dtype.code == 0 && dtype.bits == 0 && dtype.lanes == 0) return DType::kNone;
+  const DType known = FromAbi(dtype);
+  return known == DType::kNone ? std::nullopt : std::optional(known);
+}
+
+Result<Exclusion> ReadExclusion(const attest_exclusion_t& abi, const std::string& where) {
+  if (abi.reason == nullptr || *abi.reason == '\0') return BadInput(where + ".reason: missing");
+  if (const std::uint64_t unknown = UnknownFeatures(abi.features); unknown != 0) {
+    return BadInput(fmt::format("{}.features: unknown bits {:#x}", where, unknown));
+  }
+  const std::optional<DType> query = ReadNarrowing(abi.query_dtype);
+  const std::optional<DType> cache = ReadNarrowing(abi.cache_dtype);
+  if (!query || !cache) {
+    const attest_dtype_t dtype = query ? abi.cache_dtype : abi.query_dtype;
+    return BadInput(
+        fmt::format("{}: unknown dtype (code {}, bits {})", where, dtype.code, dtype.bits));
+  }
+  return Exclusion{abi.features, *query, *cache, abi.head_dim_qk, abi.reason};
+}
+
+Result<std::vector<Exclusion>> ReadExclusions(const attest_claims_t& abi) {
+  if (abi.num_exclusions < 0 || (abi.num_exclusions > 0 && abi.exclusions == nullptr)) {
+    return BadInput(
+        fmt::format("claims.exclusions: {} entries without an array", abi.num_exclusions));
+  }
+  std::vector<Exclusion> exclusions;
+  for (int i = 0; i < abi.num_exclusions; ++i) {
+    Result<Exclusion> exclusion =
+        ReadExclusion(abi.exclusions[i], fmt::format("claims.exclusions[{}]", i));
+    if (!exclusion.ok()) return exclusion.status();
+    exclusions.push_back(std::move(*exclusion));
+  }
+  return exclusions;
+}
+
+}  // namespace
+
 Result<Claims> FromAbi(const attest_claims_t& abi) {
   Claims claims;
   if (abi.name == nullptr || *abi.name == '\0') return BadInput("claims.name: missing");
@@ -142,10 +190,8 @@ Result<Claims> FromAbi(const attest_claims_t& abi) {
   claims.vendor = abi.vendor == nullptr ? "" : abi.vendor;
   claims.device_name = abi.device_name == nullptr ? "" : abi.device_name;
 
-  std::uint64_t known = 0;
-  for (const FeatureName& feature : FeatureNames()) known |= feature.bit;
-  if ((abi.features & ~known) != 0) {
-    return BadInput(fmt::format("claims.features: unknown bits {:#x}", abi.features & ~known));
+  if (const std::uint64_t unknown = UnknownFeatures(abi.features); unknown != 0) {
+    return BadInput(fmt::format("claims.features: unknown bits {:#x}", unknown));
   }
   claims.features = abi.features;
   if (abi.graph_level < ATTEST_GRAPH_NONE || abi.graph_level > ATTEST_GRAPH_ALWAYS) {
@@ -172,19 +218,9 @@ Result<Claims> FromAbi(const attest_claims_t& abi) {
   if (!block_sizes.ok()) return block_sizes.status();
   claims.block_sizes = *block_sizes;
 
-  if (abi.num_exclusions < 0 || (abi.num_exclusions > 0 && abi.exclusions == nullptr)) {
-    return BadInput(
-        fmt::format("claims.exclusions: {} entries without an array", abi.num_exclusions));
-  }
-  for (int i = 0; i < abi.num_exclusions; ++i) {
-    const attest_exclusion_t& exclusion = abi.exclusions[i];
-    if (exclusion.reason == nullptr || *exclusion.reason == '\0') {
-      return BadInput(fmt::format("claims.exclusions[{}].reason: missing", i));
-    }
-    claims.exclusions.push_back({exclusion.features, FromAbi(exclusion.query_dtype),
-                                 FromAbi(exclusion.cache_dtype), exclusion.head_dim_qk,
-                                 exclusion.reason});
-  }
+  auto exclusions = ReadExclusions(abi);
+  if (!exclusions.ok()) return exclusions.status();
+  claims.exclusions = std::move(*exclusions);
   const std::optional<Arithmetic> arithmetic = FromAbi(abi.arithmetic);
   if (!arithmetic) return BadInput("claims.arithmetic: unknown class, or a parameter out of range");
   claims.arithmetic = *arithmetic;

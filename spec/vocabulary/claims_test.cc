@@ -104,6 +104,12 @@ TEST(ClaimsFromAbi, NamesTheFieldThatIsWrong) {
             "claims.exclusions: 1 entries without an array");
   EXPECT_EQ(MessageAfter([](Declared* d) { d->exclusions[0].reason = ""; }),
             "claims.exclusions[0].reason: missing");
+  EXPECT_EQ(MessageAfter([](Declared* d) { d->exclusions[0].features = UINT64_C(1) << 60; }),
+            "claims.exclusions[0].features: unknown bits 0x1000000000000000");
+  EXPECT_EQ(MessageAfter([](Declared* d) { d->exclusions[0].query_dtype.bits = 12; }),
+            "claims.exclusions[0]: unknown dtype (code 2, bits 12)");
+  EXPECT_EQ(MessageAfter([](Declared* d) { d->exclusions[0].cache_dtype.code = 99; }),
+            "claims.exclusions[0]: unknown dtype (code 99, bits 0)");
   EXPECT_EQ(MessageAfter([](Declared* d) { d->claims.arithmetic.arithmetic_class = 9; }),
             "claims.arithmetic: unknown class, or a parameter out of range");
 }
