@@ -35,7 +35,7 @@ Case SmallCase(CaseKind kind) {
   return value;
 }
 
-Record Run(const Case& value, Sin sin) {
+Record RunWith(const Case& value, Sin sin) {
   FakeBackend backend({.forward = std::move(sin)});
   EXPECT_TRUE(ValidateKind(value).ok());
   EXPECT_TRUE(ExpectationOf(backend.claims(), value).expected)
@@ -69,7 +69,7 @@ class Bitwise : public testing::TestWithParam<Sinner> {};
 
 TEST_P(Bitwise, FailsTheSinnerAndNamesWhatMoved) {
   const Sinner& sinner = GetParam();
-  const Record record = Run(SmallCase(sinner.kind), sinner.sin);
+  const Record record = RunWith(SmallCase(sinner.kind), sinner.sin);
   EXPECT_EQ(Name(record.verdict), Name(Verdict::kFail)) << record.reason;
   EXPECT_EQ(record.rule, "bitwise") << record.reason;
   EXPECT_NE(record.reason.find(sinner.reason), std::string::npos) << record.reason;
@@ -113,7 +113,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return std::string(info.param.name); });
 
 TEST(Judge, ARowThatDependsOnItsPlaceInTheBatchIsFound) {
-  const Record record = Run(SmallCase(CaseKind::kBatchInvariance), [](const FakeCall& call) {
+  const Record record = RunWith(SmallCase(CaseKind::kBatchInvariance), [](const FakeCall& call) {
     for (std::size_t r = 0; r < call.problem.requests.size(); ++r) {
       Nudge(call.image, "lse", {FirstTokens(call.problem)[r], 1}, static_cast<int>(r));
     }
@@ -125,7 +125,7 @@ TEST(Judge, ARowThatDependsOnItsPlaceInTheBatchIsFound) {
 }
 
 TEST(Judge, TilesThatStartAtTheChunkAreFound) {
-  const Record record = Run(SmallCase(CaseKind::kChunkInvariance), [](const FakeCall& call) {
+  const Record record = RunWith(SmallCase(CaseKind::kChunkInvariance), [](const FakeCall& call) {
     for (std::size_t r = 0; r < call.problem.requests.size(); ++r) {
       const Request& request = call.problem.requests[r];
       const auto start = static_cast<int>((request.seq_len - request.q_len) % 4);
@@ -144,14 +144,14 @@ TEST(Judge, TheFaithfulBackendPassesEveryBitwiseKind) {
     Case value = SmallCase(kind);
     for (const bool sinks : {false, true}) {
       value.problem.sinks = sinks;
-      const Record record = Run(value, nullptr);
+      const Record record = RunWith(value, nullptr);
       EXPECT_EQ(Name(record.verdict), Name(Verdict::kPass)) << Name(kind) << ": " << record.reason;
     }
   }
 }
 
 TEST(Judge, WhatIsWrongInTheFirstPlaceIsNoMatterOfBits) {
-  const Record record = Run(SmallCase(CaseKind::kDeterminism), [](const FakeCall& call) {
+  const Record record = RunWith(SmallCase(CaseKind::kDeterminism), [](const FakeCall& call) {
     Nudge(call.image, "out", {0, 0, 0}, 1 << 22);
   });
   EXPECT_EQ(record.verdict, Verdict::kFail);

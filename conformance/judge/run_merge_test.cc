@@ -39,7 +39,7 @@ Case SmallCase(CaseKind kind) {
   return value;
 }
 
-Record Run(const Case& value, Sins sins) {
+Record RunWith(const Case& value, Sins sins) {
   FakeBackend backend(std::move(sins));
   EXPECT_TRUE(ValidateKind(value).ok());
   return RunCase(backend, value, {.arithmetic = backend.claims().arithmetic});
@@ -78,47 +78,50 @@ void WriteKeyTo(const FakeCall& call, std::int64_t token, std::int64_t slot) {
 }
 
 TEST(JudgeWriteKv, PassesTheFaithful) {
-  const Record record = Run(SmallCase(CaseKind::kWriteKv), {});
+  const Record record = RunWith(SmallCase(CaseKind::kWriteKv), {});
   EXPECT_EQ(Name(record.verdict), Name(Verdict::kPass)) << record.reason;
   EXPECT_EQ(record.rule, "bytes");
 }
 
 TEST(JudgeWriteKv, FindsOneSlotTooMany) {
-  const Record record = Run(SmallCase(CaseKind::kWriteKv), {.write_kv = [](const FakeCall& call) {
-                              std::vector<std::int64_t> named;
-                              for (std::int64_t t = 0; t < NumSlots(call.before); ++t) {
-                                named.push_back(SlotAt(call.before, t));
-                              }
-                              std::int64_t free = 0;
-                              while (std::count(named.begin(), named.end(), free) > 0) ++free;
-                              WriteKeyTo(call, 0, free);
-                            }});
+  const Record record =
+      RunWith(SmallCase(CaseKind::kWriteKv), {.write_kv = [](const FakeCall& call) {
+                std::vector<std::int64_t> named;
+                for (std::int64_t t = 0; t < NumSlots(call.before); ++t) {
+                  named.push_back(SlotAt(call.before, t));
+                }
+                std::int64_t free = 0;
+                while (std::count(named.begin(), named.end(), free) > 0) ++free;
+                WriteKeyTo(call, 0, free);
+              }});
   ExpectFailure(record, "bytes", "in no slot that slot_mapping names");
   EXPECT_NE(record.reason.find("key_cache["), std::string::npos) << record.reason;
 }
 
 TEST(JudgeWriteKv, FindsANegativeSlotThatWraps) {
-  const Record record = Run(SmallCase(CaseKind::kWriteKv), {.write_kv = [](const FakeCall& call) {
-                              const std::int64_t slots =
-                                  call.abi.num_blocks * call.problem.block_size;
-                              for (std::int64_t t = 0; t < NumSlots(call.before); ++t) {
-                                const std::int64_t slot = SlotAt(call.before, t);
-                                if (slot == -1) WriteKeyTo(call, t, slots + slot);
-                              }
-                            }});
+  const Record record =
+      RunWith(SmallCase(CaseKind::kWriteKv), {.write_kv = [](const FakeCall& call) {
+                const std::int64_t slots = call.abi.num_blocks * call.problem.block_size;
+                for (std::int64_t t = 0; t < NumSlots(call.before); ++t) {
+                  const std::int64_t slot = SlotAt(call.before, t);
+                  if (slot == -1) WriteKeyTo(call, t, slots + slot);
+                }
+              }});
   ExpectFailure(record, "bytes", "in no slot that slot_mapping names");
 }
 
 TEST(JudgeWriteKv, FindsASlotThatWasLeftOut) {
-  const Record record = Run(SmallCase(CaseKind::kWriteKv),
-                            {.write_kv = [](const FakeCall& call) { call.image = call.before; }});
+  const Record record =
+      RunWith(SmallCase(CaseKind::kWriteKv),
+              {.write_kv = [](const FakeCall& call) { call.image = call.before; }});
   ExpectFailure(record, "bytes", " 0 of them in no slot");
 }
 
 TEST(JudgeWriteKv, FindsAChangedInput) {
-  const Record record = Run(SmallCase(CaseKind::kWriteKv), {.write_kv = [](const FakeCall& call) {
-                              Nudge(call.image, "key", {3, 1, 2}, 1);
-                            }});
+  const Record record =
+      RunWith(SmallCase(CaseKind::kWriteKv), {.write_kv = [](const FakeCall& call) {
+                Nudge(call.image, "key", {3, 1, 2}, 1);
+              }});
   ExpectFailure(record, "bytes", "key[3, 1, 2]");
 }
 
@@ -126,7 +129,7 @@ TEST(JudgeMerge, PassesTheFaithfulForOneToFiveParts) {
   for (int parts = 1; parts <= kMaxMergeParts; ++parts) {
     Case value = SmallCase(CaseKind::kMerge);
     value.parts = parts;
-    const Record record = Run(value, {});
+    const Record record = RunWith(value, {});
     EXPECT_EQ(Name(record.verdict), Name(Verdict::kPass)) << parts << ": " << record.reason;
   }
 }
@@ -158,21 +161,22 @@ void MergeWithBase(const FakeCall& call, double base, double sink) {
 }
 
 TEST(JudgeMerge, FindsBaseTwo) {
-  const Record record = Run(SmallCase(CaseKind::kMerge),
-                            {.merge = [](const FakeCall& call) { MergeWithBase(call, 2.0, 0.0); }});
+  const Record record =
+      RunWith(SmallCase(CaseKind::kMerge),
+              {.merge = [](const FakeCall& call) { MergeWithBase(call, 2.0, 0.0); }});
   ExpectFailure(record, "bound", "wrong");
 }
 
 TEST(JudgeMerge, AcceptsAnotherWriting) {
   const Record record =
-      Run(SmallCase(CaseKind::kMerge),
-          {.merge = [](const FakeCall& call) { MergeWithBase(call, std::exp(1.0), 0.0); }});
+      RunWith(SmallCase(CaseKind::kMerge),
+              {.merge = [](const FakeCall& call) { MergeWithBase(call, std::exp(1.0), 0.0); }});
   EXPECT_EQ(Name(record.verdict), Name(Verdict::kPass)) << record.reason;
 }
 
 TEST(JudgeMerge, FindsNaNOfEmptyParts) {
   int empties = 0;
-  const Record record = Run(
+  const Record record = RunWith(
       SmallCase(CaseKind::kMerge), {.merge = [&empties](const FakeCall& call) {
         for (std::int64_t token = 0; token < NumTokens(call.problem); ++token) {
           for (std::int64_t head = 0; head < call.problem.num_q_heads; ++head) {
@@ -195,7 +199,7 @@ TEST(JudgeCascade, PassesTheFaithful) {
     // A prefix that is shorter than the longest chunk, and a suffix that is the chunk alone.
     for (const std::int64_t prefix : {4, 8, 12}) {
       value.problem.shared_prefix = prefix;
-      const Record record = Run(value, {});
+      const Record record = RunWith(value, {});
       EXPECT_EQ(Name(record.verdict), Name(Verdict::kPass)) << prefix << ": " << record.reason;
     }
   }
@@ -204,17 +208,18 @@ TEST(JudgeCascade, PassesTheFaithful) {
 TEST(JudgeCascade, FindsASinkThatCountsTwice) {
   // The merge adds the sink's weight of the call before once more.
   const Record record =
-      Run(SmallCase(CaseKind::kCascade), {.merge = [](const FakeCall& call) {
-            MergeWithBase(call, std::exp(1.0), std::exp(At(*call.previous, "sinks", {0})));
-          }});
+      RunWith(SmallCase(CaseKind::kCascade), {.merge = [](const FakeCall& call) {
+                MergeWithBase(call, std::exp(1.0), std::exp(At(*call.previous, "sinks", {0})));
+              }});
   ExpectFailure(record, "bound", "lse of request");
 }
 
 TEST(JudgeCascade, NamesThePartThatIsWrong) {
-  const Record record = Run(SmallCase(CaseKind::kCascade), {.forward = [](const FakeCall& call) {
-                              if (!call.problem.sinks) return;
-                              Nudge(call.image, "out", {2, 1, 3}, 1 << 22);
-                            }});
+  const Record record =
+      RunWith(SmallCase(CaseKind::kCascade), {.forward = [](const FakeCall& call) {
+                if (!call.problem.sinks) return;
+                Nudge(call.image, "out", {2, 1, 3}, 1 << 22);
+              }});
   ExpectFailure(record, "bound", "suffix part: request 0 row 2 head 1 dim 3");
 }
 

@@ -138,7 +138,7 @@ void AddHosts(const std::vector<RunDirectory>& parts, RunInfo& info) {
 
 }  // namespace
 
-Result<Merged> MergeRuns(const std::vector<RunDirectory>& parts, const Spec& spec) {
+Result<MergedRuns> MergeRuns(const std::vector<RunDirectory>& parts, const Spec& spec) {
   if (parts.empty()) return BadInput("nothing to merge");
   const Certificate& first = parts.front().certificate;
   if (first.info.case_set_digest != spec.cases.digest) {
@@ -149,7 +149,7 @@ Result<Merged> MergeRuns(const std::vector<RunDirectory>& parts, const Spec& spe
        {CheckOneRun(parts), CheckNoOverlap(parts), CheckNoGap(parts, spec)}) {
     if (!status.ok()) return status;
   }
-  Merged merged;
+  MergedRuns merged;
   Report& report = merged.report;
   report.info = first.info;
   report.info.selection.shard = {};
