@@ -113,9 +113,10 @@ Batch Alone(const Problem& problem, std::size_t request) {
 Batch Reversed(const Problem& problem) {
   Batch batch{.how = "requests in the opposite order"};
   std::vector<std::size_t> picks;
-  for (std::size_t r = problem.requests.size(); r-- > 0;) {
-    batch.kept.emplace_back(r, picks.size());
-    picks.push_back(r);
+  const std::size_t count = problem.requests.size();
+  for (std::size_t r = 0; r < count; ++r) {
+    batch.kept.emplace_back(r, count - 1 - r);
+    picks.push_back(count - 1 - r);
   }
   batch.problem = PickRequests(problem, picks);
   return batch;

@@ -133,7 +133,7 @@ TEST(Judge, TilesThatStartAtTheChunkAreFound) {
     }
   });
   EXPECT_EQ(record.verdict, Verdict::kFail);
-  EXPECT_NE(record.reason.find("last chunk, request 0 cut at row 1: request 0 row 1 head 2 dim 1"),
+  EXPECT_NE(record.reason.find("last chunk, request 0 cut at row 1: request 1 row 3 head 2 dim 1"),
             std::string::npos)
       << record.reason;
 }

@@ -211,7 +211,7 @@ TEST(JudgeCascade, FindsASinkThatCountsTwice) {
       RunWith(SmallCase(CaseKind::kCascade), {.merge = [](const FakeCall& call) {
                 MergeWithBase(call, std::exp(1.0), std::exp(At(*call.previous, "sinks", {0})));
               }});
-  ExpectFailure(record, "bound", "lse of request");
+  ExpectFailure(record, "bound", "96 of 96 (row, head) wrong");
 }
 
 TEST(JudgeCascade, NamesThePartThatIsWrong) {
