@@ -75,8 +75,21 @@ Result<Record> BackendRunner::Run(int job, const Case& value) {
     if (Status status = Open(job); !status.ok()) return status;
   }
   Record record = RunCase(*sessions_[job], value, run_options_);
+  if (record.rule == kEnvironmentRule) {
+    return EnvironmentError(fmt::format("{}: {}", value.id, record.reason));
+  }
   record.repro = ReproCommand(info_, claims_, value.id);
   return record;
+}
+
+std::vector<std::string> BackendRunner::Incidents() const {
+  std::vector<std::string> all;
+  for (const std::unique_ptr<Session>& session : sessions_) {
+    if (session == nullptr) continue;
+    const std::vector<std::string> incidents = session->incidents();
+    all.insert(all.end(), incidents.begin(), incidents.end());
+  }
+  return SumUpIncidents(all);
 }
 
 }  // namespace attest

@@ -33,7 +33,12 @@ class BackendRunner {
   // Runs one case in the session of `job`, which is opened by the first call and must always be
   // called from the same thread. Environment: no session could be opened, or the backend claims
   // something else than before.
+  //
+  // Environment, too: a child could not be started during the case.
   Result<Record> Run(int job, const Case& value);
+
+  // What befell all sessions between calls, summed up. Once all jobs have ended.
+  std::vector<std::string> Incidents() const;
 
  private:
   Status Open(int job);

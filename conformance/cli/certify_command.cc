@@ -35,7 +35,8 @@ std::vector<const Case*> CasesToRun(const CertifyPlan& plan, const Records& done
 
 // Runs what is not in `records` yet and adds it there; journal first. True: all done; false:
 // interrupted.
-Result<bool> RunRest(const CertifyPlan& plan, Journal* journal, Records& records) {
+Result<bool> RunRest(const CertifyPlan& plan, Journal* journal, Records& records,
+                     std::vector<std::string>& incidents) {
   const std::vector<const Case*> cases = CasesToRun(plan, records);
   const int jobs = std::clamp(static_cast<int>(cases.size()), 1, plan.jobs);
   BackendRunner runner(plan.backend, plan.session, plan.info, plan.claims, jobs);
@@ -53,6 +54,7 @@ Result<bool> RunRest(const CertifyPlan& plan, Journal* journal, Records& records
       },
       {.jobs = jobs, .stop = &interrupt.flag()});
   progress.Finish();
+  incidents = runner.Incidents();
   if (!status.ok()) return status;
   return CasesToRun(plan, records).empty();
 }
@@ -62,11 +64,13 @@ struct Outcome {
   Evidence evidence;
 };
 
-Outcome Conclude(const CertifyPlan& plan, const Records& records) {
+Outcome Conclude(const CertifyPlan& plan, const Records& records,
+                 std::vector<std::string> incidents) {
   Outcome outcome;
   Report& report = outcome.report;
   report.info = plan.info;
   report.claims = plan.claims;
+  report.incidents = std::move(incidents);
   report.accepted = plan.accepted;
   report.clauses = &plan.spec.clauses;
   for (const CaseAccount& account : plan.accounts) {
@@ -111,7 +115,8 @@ Result<ExitCode> RunCertify(const CertifyFlags& flags) {
     journal = std::move(*opened);
     for (const Record& record : journal->found()) records[record.case_id] = record;
   }
-  const Result<bool> finished = RunRest(*plan, journal.get(), records);
+  std::vector<std::string> incidents;
+  const Result<bool> finished = RunRest(*plan, journal.get(), records, incidents);
   if (!finished.ok()) return finished.status();
   if (!*finished) {
     if (plan->directory.empty()) return EnvironmentError("interrupted; nothing was kept");
@@ -121,7 +126,7 @@ Result<ExitCode> RunCertify(const CertifyFlags& flags) {
   if (journal != nullptr) {
     if (Status status = journal->Seal(); !status.ok()) return status;
   }
-  const Outcome outcome = Conclude(*plan, records);
+  const Outcome outcome = Conclude(*plan, records, std::move(incidents));
   if (Status status = Publish(flags, *plan, outcome); !status.ok()) return status;
   return ExitCodeOf(outcome.report.summary.verdict);
 }

@@ -26,7 +26,7 @@ Result<ExitCode> RunMerge(const MergeFlags& flags) {
   }
   const Result<Spec> spec = LoadSpec();
   if (!spec.ok()) return InternalError(spec.status().message());
-  const Result<Merged> merged = MergeRuns(parts, *spec);
+  const Result<MergedRuns> merged = MergeRuns(parts, *spec);
   if (!merged.ok()) return merged.status();
   if (Status status = PrepareOutDir(flags.out, "choose another --out"); !status.ok()) return status;
   const Report& report = merged->report;

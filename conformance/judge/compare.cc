@@ -23,6 +23,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // Prefix sums of the balanced code are integers; an admissible output lands within a quarter of the
 // right one (NUM: exact probe).
 constexpr double kExactTolerance = 0.25;
+constexpr double kLargestFlatSink = 8.0;
 
 struct CellSum {
   double ratio = 0;
@@ -37,9 +38,9 @@ double Ratio(double got, double expected, double bound) {
 
 // Flat scores, balanced code: the output times the weight sum is a small integer of code units. The
 // tolerance holds while rounding the output moves that integer by less than a tenth.
-double ExactTolerance(const Case& value, const CaseInputs& inputs, double expected,
+double ExactTolerance(const Case& value, const CaseInputs& inputs, bool flat, double expected,
                       double weight_sum) {
-  if (value.recipe != Recipe::kVCoded || !(weight_sum > 0)) return kInfinity;
+  if (!flat || !(weight_sum > 0)) return kInfinity;
   const double count = std::abs(expected) * weight_sum / inputs.code_unit;
   const double roundoff = FormatOf(value.problem.output_dtype)->unit_roundoff;
   if (roundoff * count > 0.1) return kInfinity;
@@ -50,12 +51,15 @@ class Comparison {
  public:
   Comparison(const Case& value, const CaseInputs& inputs, const CallImage& after,
              const Expected& expected)
-      : value_(value),
+      : flat_(HasFlatScores(value, inputs.image)),
+        value_(value),
         inputs_(inputs),
         expected_(expected),
         out_(after.View("out")),
         lse_(after.View("lse")),
         starts_(TokenStarts(value.problem)) {}
+
+  bool flat() const { return flat_; }
 
   CellSum Cell(std::size_t n, int head) const {
     const QueryRow& row = expected_.rows[n];
@@ -66,7 +70,7 @@ class Comparison {
       const double want = expected_.out(line, dim);
       const double bound =
           std::min(expected_.out_bound(line, dim),
-                   ExactTolerance(value_, inputs_, want, expected_.weight_sum(line)));
+                   ExactTolerance(value_, inputs_, flat_, want, expected_.weight_sum(line)));
       const double got = LoadElement(out_.dtype, out_.At({token, head, dim}));
       Meet(cell, {row.request, row.row, head, dim, want, got, bound});
     }
@@ -116,6 +120,7 @@ class Comparison {
     Meet(cell, element);
   }
 
+  bool flat_;
   const Case& value_;
   const CaseInputs& inputs_;
   const Expected& expected_;
@@ -178,13 +183,26 @@ std::string Describe(const Record& record) {
 
 }  // namespace
 
+bool HasFlatScores(const Case& value, const CallImage& image) {
+  if (value.recipe != Recipe::kVCoded || value.problem.alibi ||
+      value.problem.custom_mask == MaskKind::kAdditive) {
+    return false;
+  }
+  const TensorView sinks = image.View("sinks");
+  if (!sinks.present()) return true;
+  for (std::int64_t head = 0; head < sinks.shape[0]; ++head) {
+    if (!(LoadElement(sinks.dtype, sinks.At({head})) <= kLargestFlatSink)) return false;
+  }
+  return true;
+}
+
 void Compare(const Case& value, const CaseInputs& inputs, const CallImage& after,
              const Expected& expected, Record& record) {
   const Problem& problem = value.problem;
   const Comparison comparison(value, inputs, after, expected);
   std::vector<std::pair<double, Element>> worst;
   int decoded = 0;
-  record.rule = value.recipe == Recipe::kVCoded ? "exact" : "bound";
+  record.rule = comparison.flat() ? "exact" : "bound";
   record.rows_total = NumTokens(problem) * problem.num_q_heads;
   record.rows_judged = static_cast<std::int64_t>(expected.rows.size()) * problem.num_q_heads;
   for (std::size_t n = 0; n < expected.rows.size(); ++n) {
@@ -198,7 +216,7 @@ void Compare(const Case& value, const CaseInputs& inputs, const CallImage& after
       if (record.wrong_cells.size() < kCellsKept) {
         record.wrong_cells.push_back({row.request, row.row, head, cell.ratio});
       }
-      if (value.recipe != Recipe::kVCoded || decoded++ >= kRowsDecoded) continue;
+      if (!comparison.flat() || decoded++ >= kRowsDecoded) continue;
       const std::vector<WrongKey> keys = DecodeRow(
           problem, inputs, row, head, comparison.OutRow(row, head), comparison.Lse(row, head));
       record.wrong_keys.insert(record.wrong_keys.end(), keys.begin(), keys.end());
@@ -221,13 +239,15 @@ void Compare(const Case& value, const CaseInputs& inputs, const CallImage& after
 }
 
 bool ZerosWouldFail(const Case& value, const CaseInputs& inputs, const Expected& expected) {
+  const bool flat = HasFlatScores(value, inputs.image);
   bool any_visible = false;
   for (Eigen::Index line = 0; line < expected.out.rows(); ++line) {
     any_visible = any_visible || expected.visible[line] > 0;
     for (Eigen::Index dim = 0; dim < expected.out.cols(); ++dim) {
       const double want = expected.out(line, dim);
-      const double bound = std::min(expected.out_bound(line, dim),
-                                    ExactTolerance(value, inputs, want, expected.weight_sum(line)));
+      const double bound =
+          std::min(expected.out_bound(line, dim),
+                   ExactTolerance(value, inputs, flat, want, expected.weight_sum(line)));
       if (Ratio(0.0, want, bound) > 1.0) return true;
     }
   }

@@ -9,6 +9,7 @@
 namespace attest {
 namespace {
 
+constexpr std::int64_t kTreeRows = 256;
 constexpr std::int64_t kResidues = 256;  // rows of the largest query tile in use
 
 std::uint64_t Mix(std::uint64_t value) {  // SplitMix64
@@ -21,6 +22,20 @@ std::uint64_t Mix(std::uint64_t value) {  // SplitMix64
 void AddAround(std::set<std::int64_t>& rows, std::int64_t row, std::int64_t q_len) {
   for (std::int64_t near = row - 1; near <= row + 1; ++near) {
     if (near >= 0 && near < q_len) rows.insert(near);
+  }
+}
+
+// Where a local block begins: the first and the last such rows of the call, and where the look-back
+// has its whole length for the first time.
+void AddLocalBlocks(std::set<std::int64_t>& rows, const Problem& problem, std::int64_t first,
+                    std::int64_t q_len) {
+  const std::int64_t block = problem.local_block_size;
+  if (block == 0) return;
+  const std::int64_t begin = (std::max<std::int64_t>(first, 0) / block + 1) * block;
+  const std::int64_t end = (first + q_len - 1) / block * block;
+  for (const std::int64_t start :
+       {begin, begin + block, (problem.local_block_lookback + 1) * block, end - block, end}) {
+    AddAround(rows, start - first, q_len);
   }
 }
 
@@ -40,6 +55,17 @@ std::set<std::int64_t> EdgeRows(const Problem& problem, std::size_t request) {
     const std::int64_t page_start = (first / problem.block_size + 1) * problem.block_size;
     AddAround(rows, page_start - first, q_len);
   }
+  AddLocalBlocks(rows, problem, first, q_len);
+  for (const PrefixRange& range : problem.prefix_ranges) {
+    if (range.request != static_cast<std::int64_t>(request)) continue;
+    for (const std::int64_t edge :
+         {range.first, range.last, range.last + 1, range.first + problem.window_left}) {
+      AddAround(rows, edge - first, q_len);
+    }
+  }
+  // Each row of a tree has ancestors of its own.
+  const std::int64_t tree_rows = problem.tree_mask ? std::min(q_len, kTreeRows) : 0;
+  for (std::int64_t row = 0; row < tree_rows; ++row) rows.insert(row);
   return rows;
 }
 

@@ -85,6 +85,15 @@ std::string DescribeGap(const CallImage& image, std::uint64_t position) {
 
 }  // namespace
 
+std::string PlaceOf(const CallImage& image, std::uint64_t position) {
+  for (const PlacedTensor& tensor : image.tensors) {
+    if (const auto index = ElementAt(tensor, position)) {
+      return fmt::format("{}[{}]", tensor.name, fmt::join(*index, ", "));
+    }
+  }
+  return DescribeGap(image, position);
+}
+
 std::string FirstForbiddenChange(const CallImage& before, const CallImage& after,
                                  std::int64_t written_rows) {
   std::vector<std::byte> masked = after.bytes;

@@ -18,6 +18,10 @@ namespace attest {
 std::string FirstForbiddenChange(const CallImage& before, const CallImage& after,
                                  std::int64_t written_rows);
 
+// What lies at a byte of the image: "key_cache[3, 0, 1, 5]", "byte 12 after out", "a gap between
+// elements of lse".
+std::string PlaceOf(const CallImage& image, std::uint64_t position);
+
 }  // namespace attest
 
 #endif  // ATTEST_CONFORMANCE_JUDGE_UNTOUCHED_H_

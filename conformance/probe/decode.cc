@@ -39,6 +39,7 @@ class Codes {
         request_(request),
         kv_head_(head / problem.group()),
         cache_(inputs.image.View("value_cache")),
+        scale_(inputs.image.View("value_scale")),
         packed_(inputs.image.View("value")),
         table_(inputs.image.View("block_table")),
         starts_(inputs.image.View("query_start_loc")) {}
@@ -62,7 +63,13 @@ class Codes {
       return LoadElement(packed_.dtype, packed_.At({token, kv_head_, dim}));
     }
     const std::int64_t page = Int32At(table_, {request_, key / problem_.block_size});
-    return LoadElement(cache_.dtype, cache_.At({page, key % problem_.block_size, kv_head_, dim}));
+    const std::int64_t slot = key % problem_.block_size;
+    const std::byte* at = problem_.cache_layout == CacheLayout::kXSplit
+                              ? cache_.At({page, kv_head_, dim, slot})
+                              : cache_.At({page, slot, kv_head_, dim});
+    const double scale =
+        scale_.present() ? LoadElement(scale_.dtype, scale_.At({page, slot, kv_head_})) : 1.0;
+    return LoadElement(cache_.dtype, at) * scale;
   }
 
   const Problem& problem_;
@@ -70,6 +77,7 @@ class Codes {
   int request_;
   int kv_head_;
   TensorView cache_;
+  TensorView scale_;
   TensorView packed_;
   TensorView table_;
   TensorView starts_;
@@ -119,13 +127,15 @@ std::vector<WrongKey> DecodeRow(const Problem& problem, const CaseInputs& inputs
                                 double lse) {
   const auto request = static_cast<std::size_t>(row.request);
   const Codes codes(problem, inputs, row.request, head);
+  const Mask mask(problem, {.tree_mask = inputs.image.View("tree_mask"),
+                            .custom_mask = inputs.image.View("custom_mask")});
   std::vector<Candidate> candidates;
   Eigen::VectorXd expected = Eigen::VectorXd::Zero(problem.head_dim_v);
   std::int64_t visible = 0;
   for (std::int64_t key = 0; key < codes.Keys(); ++key) {
     const Eigen::VectorXd code = codes.At(key);
     if (!code.allFinite()) continue;
-    const bool sees = Visible(problem, request, row.row, key);
+    const bool sees = mask.Visible(request, head, row.row, key);
     if (sees) expected += code;
     visible += sees ? 1 : 0;
     candidates.push_back({key, !sees, sees ? Eigen::VectorXd(-code) : code});

@@ -46,6 +46,12 @@ Json RunToJson(const RunInfo& info) {
           {"hosts", HostsToJson(info.hosts)}};
 }
 
+// "98.0%"; "0%" of nothing. For readers; the numbers stand beside it.
+std::string ShareWord(std::int64_t part, std::int64_t whole) {
+  if (part == 0) return "0%";
+  return fmt::format("{:.3g}%", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
+}
+
 Json ResultToJson(const Certificate& certificate) {
   Json counts = Json::object();
   for (const Verdict verdict : kAllVerdicts) {
@@ -53,7 +59,19 @@ Json ResultToJson(const Certificate& certificate) {
   }
   Json profiles = Json::object();
   for (const auto& [name, verdict] : certificate.profiles) profiles[name] = Name(verdict);
+  Json exclusions = Json::object();
+  for (const ExcludedOf& profile : certificate.exclusions) {
+    exclusions[profile.profile] = {{"in_claims", profile.in_claims},
+                                   {"excluded", profile.excluded},
+                                   {"share", ShareWord(profile.excluded, profile.in_claims)}};
+  }
+  const Json sampled = {
+      {"cases", certificate.sampled},
+      {"rows_judged", certificate.sampled_rows_judged},
+      {"rows_total", certificate.sampled_rows_total},
+      {"share", ShareWord(certificate.sampled_rows_judged, certificate.sampled_rows_total)}};
   return {{"verdict", Name(certificate.verdict)},
+          {"headline", certificate.headline},
           {"because", certificate.because},
           {"accept_problems", certificate.accept_problems},
           {"faults", certificate.faults},
@@ -62,7 +80,10 @@ Json ResultToJson(const Certificate& certificate) {
           {"excluded", certificate.excluded},
           {"not_applicable", certificate.not_applicable},
           {"counts", counts},
-          {"profiles", profiles}};
+          {"sampled", sampled},
+          {"profiles", profiles},
+          {"exclusions", exclusions},
+          {"incidents", certificate.incidents}};
 }
 
 Json WaiversToJson(const Certificate& certificate) {
@@ -174,11 +195,35 @@ Status ReadProfiles(const Json& json, Certificate& certificate) {
   return object.Done();
 }
 
+Status ReadSampled(const Json& json, Certificate& certificate) {
+  JsonObject object(json, "result.sampled");
+  certificate.sampled = static_cast<int>(object.Integer("cases"));
+  certificate.sampled_rows_judged = object.Integer("rows_judged");
+  certificate.sampled_rows_total = object.Integer("rows_total");
+  object.String("share");  // of the numbers above; it is there for readers
+  return object.Done();
+}
+
+Status ReadExclusions(const Json& json, Certificate& certificate) {
+  JsonObject object(json, "result.exclusions");
+  for (const auto& [name, value] : json.items()) {
+    const Json* entry = object.Required(name);
+    JsonObject numbers(*entry, object.PathOf(name));
+    certificate.exclusions.push_back({.profile = name,
+                                      .in_claims = static_cast<int>(numbers.Integer("in_claims")),
+                                      .excluded = static_cast<int>(numbers.Integer("excluded"))});
+    numbers.String("share");
+    if (Status status = numbers.Done(); !status.ok()) return status;
+  }
+  return object.Done();
+}
+
 Status ReadResult(const Json& json, Certificate& certificate) {
   JsonObject object(json, "result");
   const std::optional<RunVerdict> verdict = ParseRunVerdict(object.String("verdict"));
   if (!verdict) object.Fail("verdict", "unknown");
   certificate.verdict = verdict.value_or(RunVerdict::kVoid);
+  certificate.headline = object.String("headline");
   certificate.because = object.Strings("because");
   certificate.accept_problems = object.Strings("accept_problems");
   certificate.faults = object.Strings("faults");
@@ -188,8 +233,15 @@ Status ReadResult(const Json& json, Certificate& certificate) {
   certificate.not_applicable = static_cast<int>(object.Integer("not_applicable"));
   const Json* counts = object.Required("counts");
   const Json* profiles = object.Required("profiles");
+  const Json* sampled = object.Required("sampled");
+  const Json* exclusions = object.Required("exclusions");
+  certificate.incidents = object.Strings("incidents");
   if (Status status = object.Done(); !status.ok()) return status;
-  if (Status status = ReadCounts(*counts, certificate.tally); !status.ok()) return status;
+  for (const Status& status :
+       {ReadCounts(*counts, certificate.tally), ReadSampled(*sampled, certificate),
+        ReadExclusions(*exclusions, certificate)}) {
+    if (!status.ok()) return status;
+  }
   return ReadProfiles(*profiles, certificate);
 }
 
@@ -270,6 +322,7 @@ Certificate CertificateOf(const Report& report, const Evidence& evidence,
                           .claims = report.claims,
                           .accepted = report.accepted,
                           .verdict = summary.verdict,
+                          .headline = Headline(summary),
                           .because = summary.because,
                           .accept_problems = evidence.accept_problems,
                           .faults = evidence.faults,
@@ -277,6 +330,10 @@ Certificate CertificateOf(const Report& report, const Evidence& evidence,
                           .excluded = summary.excluded,
                           .not_applicable = summary.not_applicable,
                           .tally = summary.tally,
+                          .sampled = summary.sampled,
+                          .sampled_rows_judged = summary.sampled_rows_judged,
+                          .sampled_rows_total = summary.sampled_rows_total,
+                          .incidents = report.incidents,
                           .files = std::move(files)};
   for (const Record& record : report.records) {
     if (record.verdict == Verdict::kWaived) {
@@ -284,7 +341,9 @@ Certificate CertificateOf(const Report& report, const Evidence& evidence,
     }
   }
   for (const ProfileSummary& profile : summary.profiles) {
-    if (profile.judged) certificate.profiles.emplace_back(profile.name, profile.verdict);
+    if (!profile.judged) continue;
+    certificate.profiles.emplace_back(profile.name, profile.verdict);
+    certificate.exclusions.push_back({profile.name, profile.InClaims(), profile.excluded});
   }
   return certificate;
 }

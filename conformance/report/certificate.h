@@ -8,6 +8,7 @@
 #ifndef ATTEST_CONFORMANCE_REPORT_CERTIFICATE_H_
 #define ATTEST_CONFORMANCE_REPORT_CERTIFICATE_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,12 +26,20 @@ struct FileDigest {
   bool operator==(const FileDigest&) const = default;
 };
 
+struct ExcludedOf {
+  std::string profile;
+  int in_claims = 0;  // cases
+  int excluded = 0;   // of them
+  bool operator==(const ExcludedOf&) const = default;
+};
+
 struct Certificate {
   RunInfo info;
   Claims claims;
   std::vector<AcceptEntry> accepted;
   std::vector<std::pair<std::string, std::string>> waived;  // case id, waiver
   RunVerdict verdict = RunVerdict::kNotClaimed;
+  std::string headline;  // of the first page: Headline
   std::vector<std::string> because;
   std::vector<std::string> accept_problems;  // part of `because`
   std::vector<std::string> faults;           // of ours, part of `because`
@@ -38,7 +47,12 @@ struct Certificate {
   int excluded = 0;
   int not_applicable = 0;
   Tally tally;
+  int sampled = 0;  // cases too long to judge in every row
+  std::int64_t sampled_rows_judged = 0;
+  std::int64_t sampled_rows_total = 0;
   std::vector<std::pair<std::string, ProfileVerdict>> profiles;
+  std::vector<ExcludedOf> exclusions;  // of each of the profiles
+  std::vector<std::string> incidents;  // conformance/report/report.h
   std::vector<FileDigest> files;
   bool operator==(const Certificate&) const = default;
 };

@@ -64,6 +64,9 @@ TEST(Certificate, TheSealCoversEveryField) {
   EXPECT_NE(seal_after([](Certificate& c) { c.claims.exclusions.clear(); }), seal);
   EXPECT_NE(seal_after([](Certificate& c) { c.accepted.clear(); }), seal);
   EXPECT_NE(seal_after([](Certificate& c) { c.tally.Add(Verdict::kPass); }), seal);
+  EXPECT_NE(seal_after([](Certificate& c) { c.exclusions[0].excluded += 1; }), seal);
+  EXPECT_NE(seal_after([](Certificate& c) { c.sampled_rows_judged += 1; }), seal);
+  EXPECT_NE(seal_after([](Certificate& c) { c.incidents.emplace_back("signal 11"); }), seal);
   EXPECT_NE(seal_after([](Certificate& c) { c.files[0].sha256 = "00fe"; }), seal);
 }
 

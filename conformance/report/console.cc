@@ -43,6 +43,9 @@ std::string Head(const Report& report) {
   for (const Exclusion& exclusion : report.claims.exclusions) {
     text += fmt::format("excluded by the backend: {}\n", exclusion.reason);
   }
+  for (const std::string& incident : report.incidents) {
+    text += fmt::format("incident, no case lost: {}\n", incident);
+  }
   return text;
 }
 
@@ -56,8 +59,11 @@ std::string ProfileTable(const Summary& summary) {
       continue;
     }
     text += fmt::format(
-        "  {:<16} {:<24} {}{}\n", profile.name, VerdictWord(profile), Describe(profile.tally),
-        profile.advisory > 0 ? fmt::format(" ({} of SHOULD clauses only)", profile.advisory) : "");
+        "  {:<16} {:<24} {}{}{}\n", profile.name, VerdictWord(profile), Describe(profile.tally),
+        profile.advisory > 0 ? fmt::format(" ({} of SHOULD clauses only)", profile.advisory) : "",
+        profile.excluded > 0
+            ? "; excluded: " + DescribeExclusions(profile.excluded, profile.InClaims())
+            : "");
   }
   if (!not_claimed.empty()) {
     text += fmt::format("  not claimed: {}\n", fmt::join(not_claimed, ", "));
@@ -101,8 +107,11 @@ std::string ConsoleText(const Report& report) {
   std::string text = Head(report) + "\n" + ProfileTable(report.summary);
   text += FailureList(report);
   if (const std::string waivers = WaiverList(report); !waivers.empty()) text += "\n" + waivers;
-  text += fmt::format("\n{}: {}\n", Upper(Name(report.summary.verdict)),
-                      Sentence(report.summary.verdict));
+  text +=
+      fmt::format("\n{}: {}\n", Upper(Headline(report.summary)), Sentence(report.summary.verdict));
+  for (const std::string& line : ExclusionWarnings(report.summary)) {
+    text += fmt::format("  {}\n", line);
+  }
   for (const std::string& line : report.summary.because) text += fmt::format("  {}\n", line);
   return text;
 }

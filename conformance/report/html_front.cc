@@ -182,14 +182,17 @@ std::string HtmlBadge(std::string_view verdict) {
 
 std::string HtmlVerdict(const Report& report) {
   const Summary& summary = report.summary;
-  const Look look = LookOf(summary.verdict);
+  Look look = LookOf(summary.verdict);
+  if (!ExclusionWarnings(summary).empty()) look = {"◐", "odd"};
   std::string text = fmt::format(
       "<section class='verdict {}'><div class='mark' aria-hidden='true'>{}</div><div>"
       "<div class='word'>{}</div><p>{}</p>",
-      look.style, look.mark, Capital(Name(summary.verdict)), Sentence(summary.verdict));
-  if (!summary.because.empty()) {
+      look.style, look.mark, Capital(Headline(summary)), Sentence(summary.verdict));
+  std::vector<std::string> lines = ExclusionWarnings(summary);
+  lines.insert(lines.end(), summary.because.begin(), summary.because.end());
+  if (!lines.empty()) {
     text += "<ul>";
-    for (const std::string& line : summary.because) {
+    for (const std::string& line : lines) {
       text += fmt::format("<li>{}</li>", EscapeMarkup(line));
     }
     text += "</ul>";
@@ -213,6 +216,9 @@ std::string HtmlFacts(const Report& report) {
     text += HtmlFact("Suspect", fmt::format("{} passed with a suspicion", report.summary.suspects));
   }
   text += HtmlFact("Refusals", RefusalsFact(report));
+  for (const std::string& incident : report.incidents) {
+    text += HtmlFact("Incident", EscapeMarkup(incident) + "; no case was lost by it");
+  }
   text += HtmlFact("Waivers", WaiversFact(report));
   text += HtmlFact("Arithmetic", ArithmeticFact(report));
   text += HtmlFact("Seed", fmt::format("{}", info.seed));

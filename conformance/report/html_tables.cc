@@ -3,6 +3,7 @@
 // The tables of report.html: by profile, by clause, and what was not expected.
 #include <fmt/format.h>
 
+#include <cmath>
 #include <map>
 
 #include "conformance/report/html_parts.h"
@@ -10,6 +11,13 @@
 
 namespace attest {
 namespace {
+
+std::string ExcludedCell(const ProfileSummary& profile) {
+  std::string text = FormatCount(profile.excluded);
+  if (profile.excluded == 0) return text;
+  text += fmt::format(" ({:.0f}%)", std::floor(100.0 * profile.excluded / profile.InClaims()));
+  return profile.MostlyExcluded() ? "<b>" + text + "</b>" : text;
+}
 
 std::string ProfileRow(const ProfileSummary& profile) {
   const bool unjudged = !profile.judged;
@@ -22,7 +30,7 @@ std::string ProfileRow(const ProfileSummary& profile) {
       "<td class='n'>{}</td><td class='soft'>{}</td></tr>\n",
       profile.name, HtmlBadge(unjudged ? "not requested" : VerdictWord(profile)),
       FormatCount(profile.tally.Total()), Describe(profile.tally), FormatCount(profile.outside),
-      FormatCount(profile.excluded), notes);
+      ExcludedCell(profile), notes);
 }
 
 std::string_view ClauseBadge(const Tally& tally) {

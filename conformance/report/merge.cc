@@ -138,7 +138,7 @@ void AddHosts(const std::vector<RunDirectory>& parts, RunInfo& info) {
 
 }  // namespace
 
-Result<Merged> MergeRuns(const std::vector<RunDirectory>& parts, const Spec& spec) {
+Result<MergedRuns> MergeRuns(const std::vector<RunDirectory>& parts, const Spec& spec) {
   if (parts.empty()) return BadInput("nothing to merge");
   const Certificate& first = parts.front().certificate;
   if (first.info.case_set_digest != spec.cases.digest) {
@@ -149,7 +149,7 @@ Result<Merged> MergeRuns(const std::vector<RunDirectory>& parts, const Spec& spe
        {CheckOneRun(parts), CheckNoOverlap(parts), CheckNoGap(parts, spec)}) {
     if (!status.ok()) return status;
   }
-  Merged merged;
+  MergedRuns merged;
   Report& report = merged.report;
   report.info = first.info;
   report.info.selection.shard = {};
@@ -158,7 +158,10 @@ Result<Merged> MergeRuns(const std::vector<RunDirectory>& parts, const Spec& spe
     report.info.date = std::max(report.info.date, part.certificate.info.date);
     for (const std::string& fault : part.certificate.faults)
       merged.evidence.faults.push_back(fault);
+    for (const std::string& incident : part.certificate.incidents)
+      report.incidents.push_back(incident);
   }
+  report.incidents = SumUpIncidents(report.incidents);
   report.claims = first.claims;
   report.accepted = first.accepted;
   report.clauses = &spec.clauses;

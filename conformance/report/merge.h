@@ -11,7 +11,7 @@
 
 namespace attest {
 
-struct Merged {
+struct MergedRuns {
   Report report;
   Evidence evidence;
 };
@@ -21,7 +21,7 @@ struct Merged {
 // runs (suite, case set, backend, selector, claims, seed, tier, profiles, filter, arithmetic,
 // waivers), a shard given twice or missing, a case in two parts or in none. `spec` must outlive the
 // result.
-Result<Merged> MergeRuns(const std::vector<RunDirectory>& parts, const Spec& spec);
+Result<MergedRuns> MergeRuns(const std::vector<RunDirectory>& parts, const Spec& spec);
 
 }  // namespace attest
 

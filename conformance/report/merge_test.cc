@@ -40,7 +40,7 @@ std::vector<RunDirectory> Shards(const TestRun& whole, int count) {
 }
 
 std::string ErrorOf(const std::vector<RunDirectory>& parts, const Spec& spec) {
-  const Result<Merged> merged = MergeRuns(parts, spec);
+  const Result<MergedRuns> merged = MergeRuns(parts, spec);
   if (merged.ok()) return "merged";
   EXPECT_EQ(merged.status().code(), StatusCode::kBadInput);
   return merged.status().message();
@@ -53,7 +53,7 @@ TEST(Merge, AnyShardingEqualsTheWholeByteForByte) {
     for (int count = 1; count <= 5; ++count) {
       std::vector<RunDirectory> parts = Shards(whole, count);
       std::reverse(parts.begin(), parts.end());
-      const Result<Merged> merged = MergeRuns(parts, spec);
+      const Result<MergedRuns> merged = MergeRuns(parts, spec);
       ASSERT_TRUE(merged.ok()) << merged.status().message();
       EXPECT_EQ(RecordsText(merged->report), RecordsText(expected)) << count;
       EXPECT_EQ(merged->report.summary.verdict, expected.summary.verdict);
@@ -123,7 +123,7 @@ TEST(Merge, ACaseThatItsOwnShardLostStaysMissing) {
   std::vector<RunDirectory> parts = Shards(whole, 2);
   parts[0].records.pop_back();
   const Spec spec = SpecOf(whole);
-  const Result<Merged> merged = MergeRuns(parts, spec);
+  const Result<MergedRuns> merged = MergeRuns(parts, spec);
   ASSERT_TRUE(merged.ok());
   EXPECT_EQ(merged->report.summary.verdict, RunVerdict::kNotConformant);
   EXPECT_EQ(merged->report.summary.missing.size(), 1U);

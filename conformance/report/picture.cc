@@ -9,6 +9,7 @@
 #include <set>
 #include <utility>
 
+#include "conformance/run/inputs.h"
 #include "spec/vocabulary/mask.h"
 
 namespace attest {
@@ -131,6 +132,15 @@ Box BoxOf(const Request& request, const std::vector<WrongKey>& wrong, Picture& p
   return box;
 }
 
+// The tensors of the case that have a say in its mask, as they were in the run; none where the mask
+// follows from the problem. Absent if they cannot be had again.
+std::optional<CallImage> MaskImage(const Case& value, const Record& record) {
+  if (!value.problem.tree_mask && value.problem.custom_mask == MaskKind::kNone) return CallImage{};
+  Result<CaseInputs> inputs = BuildInputs(value, record.seed);
+  if (!inputs.ok()) return std::nullopt;
+  return std::move(inputs->image);
+}
+
 }  // namespace
 
 std::string_view Meaning(Symbol symbol) {
@@ -187,6 +197,8 @@ std::optional<Picture> MaskPicture(const Case& value, const Record& record) {
     if (key.request == request && key.head == head) wrong.push_back(key);
   }
   const Request& shape = value.problem.requests[request];
+  const std::optional<CallImage> image = MaskImage(value, record);
+  if (!image) return std::nullopt;
   Picture picture;
   picture.title =
       fmt::format("Mask of request {}, query head {}: read off the output", request, head);
@@ -199,11 +211,13 @@ std::optional<Picture> MaskPicture(const Case& value, const Record& record) {
     if (key == shape.seq_len) picture.x.breaks.push_back(static_cast<int>(key - box.keys.first));
   }
   picture.y.title = "query row";
+  const Mask mask(value.problem, {.tree_mask = image->View("tree_mask"),
+                                  .custom_mask = image->View("custom_mask")});
   for (std::int64_t row = box.rows.first; row < box.rows.last; ++row) {
     picture.y.labels.push_back(fmt::format("{}", row));
     for (std::int64_t key = box.keys.first; key < box.keys.last; ++key) {
-      picture.cells.push_back(Visible(value.problem, request, row, key) ? Symbol::kVisible
-                                                                        : Symbol::kHidden);
+      picture.cells.push_back(mask.Visible(request, head, row, key) ? Symbol::kVisible
+                                                                    : Symbol::kHidden);
     }
   }
   for (const WrongKey& key : wrong) {

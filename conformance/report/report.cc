@@ -66,6 +66,16 @@ std::string AbiVersion() {
   return fmt::format("{}.{}", ATTEST_ABI_VERSION_MAJOR, ATTEST_ABI_VERSION_MINOR);
 }
 
+std::vector<std::string> SumUpIncidents(const std::vector<std::string>& incidents) {
+  std::map<std::string, int> counts;
+  for (const std::string& incident : incidents) ++counts[incident];
+  std::vector<std::string> lines;
+  for (const auto& [incident, count] : counts) {
+    lines.push_back(count == 1 ? incident : fmt::format("{}, {} times", incident, count));
+  }
+  return lines;
+}
+
 const Clause* FindClause(const Report& report, const std::string& id) {
   if (report.clauses == nullptr) return nullptr;
   for (const Clause& clause : *report.clauses) {

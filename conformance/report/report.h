@@ -58,9 +58,15 @@ struct Report {
   Claims claims;
   std::vector<AcceptEntry> accepted;
   std::vector<Record> records;  // in case order, waivers applied
+  // What befell the backend's processes while no call was in flight, so that it cost no case; each
+  // text once, with its count: SumUpIncidents.
+  std::vector<std::string> incidents;
   Summary summary;
   const std::vector<Clause>* clauses = nullptr;  // may be absent
 };
+
+// Sorted, each once: "signal 11 (segmentation fault) between calls, 3 times".
+std::vector<std::string> SumUpIncidents(const std::vector<std::string>& incidents);
 
 // The clause with this id; nullptr if the report does not know it.
 const Clause* FindClause(const Report& report, const std::string& id);

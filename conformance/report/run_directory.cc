@@ -164,6 +164,13 @@ Result<std::vector<std::string>> Contradictions(const RunDirectory& run, const S
       {.info = certificate.info, .records = records, .summary = summary}, evidence, {});
   Compare(lines, "verdict", Name(certificate.verdict), Name(derived.verdict));
   Compare(lines, "counts", Describe(certificate.tally), Describe(derived.tally));
+  Compare(lines, "headline", certificate.headline, derived.headline);
+  Compare(lines, "rows judged", certificate.sampled_rows_judged, derived.sampled_rows_judged);
+  Compare(lines, "rows", certificate.sampled_rows_total, derived.sampled_rows_total);
+  Compare(lines, "sampled cases", certificate.sampled, derived.sampled);
+  if (certificate.exclusions != derived.exclusions) {
+    lines.emplace_back("exclusions: other counts than those that follow from the claims");
+  }
   Compare(lines, "outside", certificate.outside, derived.outside);
   Compare(lines, "excluded", certificate.excluded, derived.excluded);
   Compare(lines, "not applicable", certificate.not_applicable, derived.not_applicable);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <numeric>
 #include <set>
@@ -246,6 +247,32 @@ std::string DescribeSampling(const Summary& summary) {
                          static_cast<double>(summary.sampled_rows_total);
   return fmt::format("{} case{}, {:.2g}% of their rows", summary.sampled,
                      summary.sampled == 1 ? "" : "s", percent);
+}
+
+std::string DescribeExclusions(int excluded, int in_claims) {
+  if (excluded == 0) return "none";
+  return fmt::format("{} of {} cases inside the claims ({:.0f}%)", excluded, in_claims,
+                     std::floor(100.0 * excluded / in_claims));
+}
+
+std::vector<std::string> ExclusionWarnings(const Summary& summary) {
+  std::vector<std::string> lines;
+  if (summary.verdict != RunVerdict::kConformant &&
+      summary.verdict != RunVerdict::kConformantWithWaivers) {
+    return lines;
+  }
+  for (const ProfileSummary& profile : summary.profiles) {
+    if (!profile.judged || !profile.MostlyExcluded()) continue;
+    lines.push_back(fmt::format("profile {}: the backend excluded {}; only {} ran", profile.name,
+                                DescribeExclusions(profile.excluded, profile.InClaims()),
+                                profile.tally.Total()));
+  }
+  return lines;
+}
+
+std::string Headline(const Summary& summary) {
+  return fmt::format("{}{}", Name(summary.verdict),
+                     ExclusionWarnings(summary).empty() ? "" : ", with exclusions");
 }
 
 std::string_view Name(ProfileVerdict verdict) {

@@ -55,8 +55,13 @@ struct ProfileSummary {
   int excluded = 0;
   Tally tally;
   int advisory = 0;  // not passed, but all cited clauses say SHOULD, so nothing follows
+  // Cases that the claims cover: those that were expected and those that the backend excluded.
+  int InClaims() const { return tally.Total() + excluded; }
+  bool MostlyExcluded() const { return 2 * excluded > InClaims(); }
   bool operator==(const ProfileSummary&) const = default;
 };
+// "490 of 500 cases inside the claims (98%)"; "none".
+std::string DescribeExclusions(int excluded, int in_claims);
 
 // The verdict's name; for "core", which nobody claims, "passed", "not passed" or "not claimed".
 std::string_view VerdictWord(const ProfileSummary& profile);
@@ -112,6 +117,12 @@ struct Summary {
 
 // "12 cases, 3.1% of their rows"; "none" where every row was judged.
 std::string DescribeSampling(const Summary& summary);
+
+// The verdict for the first page: its name, and ", with exclusions" where it is a good one although
+// the backend excluded more than half of what it claims of some profile.
+std::string Headline(const Summary& summary);
+// One line for each such profile; empty where the headline is the plain name.
+std::vector<std::string> ExclusionWarnings(const Summary& summary);
 
 // `records` in any order. A record that nobody expects, a second record of a case, and a record of
 // other content than the case has today are faults: they void the run.

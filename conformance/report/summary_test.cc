@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "conformance/report/test_report.h"
 
 namespace attest {
@@ -208,6 +210,29 @@ TEST(Summary, AcceptProblemsFailTheRun) {
       SummaryOf({{MakeCase("a", {"causal"})}}, {}, {.accept_problems = {"--accept x: unused"}});
   EXPECT_EQ(summary.verdict, RunVerdict::kNotConformant);
   EXPECT_EQ(summary.because, std::vector<std::string>{"--accept x: unused"});
+}
+
+TEST(Summary, MoreThanHalfExcludedIsSaidInTheHeadlineAndChangesNoExitCode) {
+  const auto summary_of = [](int expected, int excluded, Verdict verdict) {
+    std::vector<Item> items;
+    for (int i = 0; i < expected + excluded; ++i) {
+      items.push_back({.value = MakeCase("a/" + std::to_string(i), {"causal"}),
+                       .standing = i < expected ? Standing::kExpected : Standing::kExcluded,
+                       .verdict = verdict});
+    }
+    items.push_back({.value = MakeCase("outside", {"causal"}), .standing = Standing::kOutside});
+    return SummaryOf(items);
+  };
+  const Summary half = summary_of(3, 3, Verdict::kPass);
+  EXPECT_EQ(Headline(half), "conformant");
+  EXPECT_TRUE(ExclusionWarnings(half).empty());
+  const Summary most = summary_of(2, 98, Verdict::kPass);
+  EXPECT_EQ(Headline(most), "conformant, with exclusions");
+  EXPECT_EQ(ExclusionWarnings(most),
+            std::vector<std::string>{"profile causal: the backend excluded 98 of 100 cases inside "
+                                     "the claims (98%); only 2 ran"});
+  EXPECT_EQ(ExitCodeOf(most.verdict), ExitCode::kDone);
+  EXPECT_EQ(Headline(summary_of(2, 98, Verdict::kFail)), "not conformant");
 }
 
 TEST(Summary, EveryVerdictHasAWordThatReadsBack) {

@@ -190,7 +190,11 @@ Record PassOf(const Case& value) {
 }
 
 Report TestRun::MakeReport() const {
-  Report report{.info = info, .claims = claims, .accepted = accepted, .records = records};
+  Report report{.info = info,
+                .claims = claims,
+                .accepted = accepted,
+                .records = records,
+                .incidents = SumUpIncidents(incidents)};
   report.clauses = &clauses;
   std::vector<CaseAccount> accounts = AccountFor(SelectCases(set, info.selection), claims);
   Evidence evidence{.clauses = &clauses};
@@ -227,6 +231,8 @@ TestRun MixedRun() {
   run.records.erase(std::find_if(run.records.begin(), run.records.end(), [&](const Record& record) {
     return record.case_id == run.set.cases[7].id;
   }));
+  run.incidents = {"signal 11 (segmentation fault) between calls", "exit code 0 between calls",
+                   "signal 11 (segmentation fault) between calls"};
   run.accepted = {{.cases = "masks/known-limit/*",
                    .reason = "window 1 is read as none",
                    .link = "https://example.com/issue/1",

@@ -18,7 +18,8 @@ struct TestRun {
   Claims claims;
   RunInfo info;
   std::vector<AcceptEntry> accepted;
-  std::vector<Record> records;  // before waivers, in case order
+  std::vector<Record> records;         // before waivers, in case order
+  std::vector<std::string> incidents;  // each as it came
 
   // Accounts, waivers and summary of these records. The TestRun must outlive it.
   Report MakeReport() const;

@@ -55,7 +55,9 @@ struct Record {
   Verdict verdict = Verdict::kMissing;
   std::string note;    // "suspect", or empty
   std::string reason;  // one line: why the verdict is not pass
-  std::string rule;    // which judgement decided: "exact", "bound", "bitwise", "refusal", "invalid"
+  // Which judgement decided: "exact", "bound", "bitwise", "bytes" (write_kv), "refusal", "invalid",
+  // "untouched", "status", "environment" (no child could be started).
+  std::string rule;
   std::vector<std::string> clauses;
   std::vector<std::string> profiles;
 

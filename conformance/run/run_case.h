@@ -6,6 +6,8 @@
 #define ATTEST_CONFORMANCE_RUN_RUN_CASE_H_
 
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 #include "conformance/run/record.h"
 #include "conformance/run/session.h"
@@ -21,13 +23,18 @@ struct RunOptions {
   int threads = 1;             // of the oracle
 };
 
-// Is this case expected of this backend? Forward and invalid cases: inside the claims. Refusal: the
-// feature is not claimed. Determinism: claimed and inside.
+// Is this case expected of this backend? Its problem lies inside the claims, a cascade's prefix
+// part too, and the backend claims what the kind is about (write_kv, merge, determinism, ...).
+// Refusal: the feature is not claimed.
 struct Expectation {
   bool expected = false;
   std::string reason;  // why not: "excluded: ...", "does not claim sinks"
 };
 Expectation ExpectationOf(const Claims& claims, const Case& value);
+
+// The rule of a record whose case could not run because no child could be started: a fault of the
+// environment and not of the backend. Commands end with it.
+inline constexpr std::string_view kEnvironmentRule = "environment";
 
 Record RunCase(Session& session, const Case& value, const RunOptions& options);
 

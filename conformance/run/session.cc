@@ -110,6 +110,7 @@ class ProcessSession final : public Session {
                      CallImage& image) override;
   CallResult Merge(const attest_problem_t& problem, double multiply_adds,
                    CallImage& image) override;
+  void StartAfresh() override;
 
  private:
   CallResult CallOnImage(CallKind kind, const attest_problem_t& problem, double multiply_adds,
@@ -324,6 +325,11 @@ CallResult ProcessSession::CallOnImage(CallKind kind, const attest_problem_t& pr
     pace_.Observe(multiply_adds, result.seconds);
   }
   return result;
+}
+
+void ProcessSession::StartAfresh() {
+  SayBye();
+  child_.reset();
 }
 
 // Lets the backend close; what it does then is nobody's verdict.

@@ -69,6 +69,9 @@ class Session {
                              CallImage& image);
   virtual CallResult Merge(const attest_problem_t& problem, double multiply_adds, CallImage& image);
 
+  // The next call meets a process that has answered none before.
+  virtual void StartAfresh() {}
+
   // Children started so far, the first included.
   virtual int children_started() const { return 0; }
   // What went wrong while no call was in flight, and so cost none: "signal 11 (segmentation fault)

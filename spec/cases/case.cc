@@ -57,6 +57,16 @@ Status CheckCascade(const Problem& problem) {
   return {};
 }
 
+Status CheckChunks(const Problem& problem) {
+  // A later chunk must not change what an earlier row sees.
+  if (problem.attention_type != AttentionType::kDecoder ||
+      problem.causality != Causality::kCausal || !problem.prefix_ranges.empty() ||
+      problem.tree_mask || problem.custom_mask != MaskKind::kNone) {
+    return BadInput("kind: chunk-invariance is of causal decoders without ranges or masks");
+  }
+  return {};
+}
+
 }  // namespace
 
 Status ValidateKind(const Case& value) {
@@ -71,6 +81,10 @@ Status ValidateKind(const Case& value) {
     return BadInput("parts: a merge has 1 to 5 parts, and nothing else has any");
   }
   if (value.kind == CaseKind::kCascade) return CheckCascade(value.problem);
+  if (value.kind == CaseKind::kNeighbours && value.problem.requests.size() < 2) {
+    return BadInput("kind: neighbours needs two requests");
+  }
+  if (value.kind == CaseKind::kChunkInvariance) return CheckChunks(value.problem);
   if (value.kind == CaseKind::kBatchInvariance && !value.problem.batch_invariant) {
     return BadInput("kind: batch-invariance needs batch_invariant");
   }

@@ -107,8 +107,8 @@ Result<Case> FindCase(const CaseSet& set, std::string_view id);
 
 // What the kind of a case asks of its other fields: a refusal, and nothing else, has a feature; an
 // invalid case abi fields; a merge 1 to 5 parts; a cascade a shared prefix that all its rows stand
-// behind, and a plain mask; batch invariance its flag. The first contradiction, beginning with the
-// field.
+// behind, and a plain mask; neighbours two requests; batch invariance its flag; chunk invariance a
+// causal decoder without ranges or masks. The first contradiction, beginning with the field.
 Status ValidateKind(const Case& value);
 
 // Fills case.content_hash.
