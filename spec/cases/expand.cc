@@ -266,6 +266,8 @@ std::string TypeOf(const ModelLayer& layer) {
 
 std::string MaskClause(const Problem& p) {
   const bool windowed = p.window_left > 0 || p.window_right > 0;
+  if (p.tree_mask) return "MASK-24";
+  if (p.local_block_size > 0) return p.local_block_lookback > 0 ? "MASK-21" : "MASK-20";
   switch (p.attention_type) {
     case AttentionType::kEncoderOnly:
       return windowed ? "MASK-12" : "MASK-05";
@@ -274,6 +276,7 @@ std::string MaskClause(const Problem& p) {
     case AttentionType::kDecoder:
       break;
   }
+  if (p.causality == Causality::kPerRequest) return windowed ? "MASK-31" : "MASK-26";
   if (windowed && p.window_right != p.window_left && p.window_right > 0) return "MASK-14";
   if (p.causality == Causality::kNonCausal) return windowed ? "MASK-13" : "MASK-03";
   return windowed ? "MASK-10" : "MASK-01";
@@ -321,7 +324,18 @@ std::vector<std::string> ClausesShownBy(const Problem& p, Recipe recipe) {
   add(!PowerOfTwo(p.head_dim_qk), "HEAD-05");
   add(p.uses_paged_kv(), "KV-01");
   add(p.shared_prefix > 0, "KV-08");
+  add(!p.prefix_ranges.empty(), p.prefix_clamped ? "MASK-23" : "MASK-22");
+  add(p.custom_mask == MaskKind::kBoolean, "MASK-25");
+  add(p.custom_mask == MaskKind::kAdditive, "SCORE-07");
+  add(p.softcap > 0 && recipe != Recipe::kVCoded, "SCORE-03");
+  add(p.alibi, "SCORE-06");
   add(p.sinks, "SOFT-05");
+  add(p.cache_dtype == DType::kInt8, "KV-19");
+  add(SizeOf(p.cache_dtype) == 1 && p.cache_dtype != DType::kInt8, "KV-18");
+  add(p.cache_layout == CacheLayout::kXSplit, "KV-21");
+  add(p.cache_layout == CacheLayout::kSharedLatent, "KV-22");
+  add(p.page_aliasing, "KV-23");
+  add(p.hybrid_split > 1, "KV-24");
   add(recipe != Recipe::kVCoded, "SCORE-01");
   add(recipe == Recipe::kVCoded, "NUM-05");
   add(recipe != Recipe::kVCoded, "NUM-01");

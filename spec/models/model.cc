@@ -28,6 +28,12 @@ std::string NameOf(const ModelLayer& layer) {
 // The fields that a layer shares with Problem, read and checked as a Problem.
 Problem ReadShape(JsonObject& object) {
   Problem problem;
+  for (const char* key : {"alibi", "local_block_size", "custom_mask", "cache_layout"}) {
+    const Json* value = object.Optional(key);
+    if (value == nullptr) continue;
+    const Status status = PatchProblem(Json{{key, *value}}, "", problem);
+    if (!status.ok()) object.Fail(key, status.message());
+  }
   for (const char* key : {"attention_type", "causality", "num_q_heads", "num_kv_heads",
                           "head_dim_qk", "head_dim_v", "scale", "sinks", "softcap", "block_size"}) {
     const Json* value = object.Required(key);
@@ -59,6 +65,10 @@ Result<ModelLayer> ReadLayer(const Json& json, const std::string& path) {
                       .window = object.Integer("window"),
                       .sinks = shape.sinks,
                       .softcap = shape.softcap,
+                      .alibi = shape.alibi,
+                      .local_block_size = shape.local_block_size,
+                      .custom_mask = shape.custom_mask,
+                      .cache_layout = shape.cache_layout,
                       .dtype = ParseDType(object.String("dtype")).value_or(DType::kNone),
                       .block_size = shape.block_size,
                       .waits_for = object.Strings("waits_for")};
@@ -175,6 +185,10 @@ std::optional<Problem> SliceOf(const ModelLayer& layer, const BatchSpec& batch, 
       layer.attention_type == AttentionType::kDecoder && layer.causality == Causality::kCausal;
   problem.window_right = causal ? 0 : layer.window;
   problem.sinks = layer.sinks;
+  problem.alibi = layer.alibi;
+  problem.local_block_size = layer.local_block_size;
+  problem.custom_mask = layer.custom_mask;
+  problem.cache_layout = layer.cache_layout;
   problem.block_size = layer.block_size;
   const bool cross = layer.attention_type == AttentionType::kEncoderDecoder;
   problem.shared_prefix = cross ? 0 : batch.shared_prefix;

@@ -33,6 +33,10 @@ struct ModelLayer {
   std::int64_t window = 0;  // keys on the past side, self included; both sides unless causal
   bool sinks = false;
   float softcap = 0;
+  bool alibi = false;
+  std::int64_t local_block_size = 0;  // 0: off
+  MaskKind custom_mask = MaskKind::kNone;
+  CacheLayout cache_layout = CacheLayout::kNhd;
   DType dtype = DType::kNone;
   int block_size = 0;
   std::vector<std::string> waits_for;  // reserved clauses; empty: can be judged

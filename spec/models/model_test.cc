@@ -34,6 +34,20 @@ TEST(Models, ReadALayer) {
   EXPECT_TRUE(layer.sinks);
 }
 
+TEST(Models, ALayerCarriesWhatItsMasksAndScoresNeed) {
+  const Result<Model> model = ParseModel(
+      "m.json", File(Layer(R"(, "alibi": true, "local_block_size": 512, "custom_mask": "additive",
+                              "cache_layout": "shared_latent")")));
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  const std::optional<Problem> slice =
+      SliceOf(model->layers.at(0), {"b", "", "decode", {{1, 9}}, 0, ""}, 2);
+  ASSERT_TRUE(slice);
+  EXPECT_TRUE(slice->alibi);
+  EXPECT_EQ(slice->local_block_size, 512);
+  EXPECT_EQ(slice->custom_mask, MaskKind::kAdditive);
+  EXPECT_EQ(slice->cache_layout, CacheLayout::kSharedLatent);
+}
+
 TEST(Models, LayersOfOneDescriptionAreCounted) {
   const Result<Model> model = ParseModel("m.json", File(Layer() + "," + Layer() + "," + Layer()));
   ASSERT_TRUE(model.ok()) << model.status().message();
@@ -59,6 +73,8 @@ TEST(Models, MistakesHaveAPlace) {
   finds(File(with(Layer(), "\"self\"", "\"cross\"")), "layers[0].kind: contradicts");
   finds(File(with(Layer(), "\"decoder\"", "\"coder\"")), "layers[0].attention_type");
   finds(File(Layer(R"(, "x": 1)")), "layers[0].x: unknown key");
+  finds(File(Layer(R"(, "alibi": 1)")), "layers[0].alibi: ");
+  finds(File(Layer(R"(, "local_block_size": -1)")), "layers[0].local_block_size: ");
   finds(File(""), "not a list of layers");
   finds("{", "m.json:1:2");
 }
