@@ -13,7 +13,7 @@ namespace attest::cpu {
 namespace {
 
 TEST(CpuBackend, AgreesWithPlainLoopsOnRandomProblems) {
-  for (std::uint32_t seed = 1; seed <= 60; ++seed) {
+  for (std::uint32_t seed = 1; seed <= 200; ++seed) {
     TestCall call(RandomShape(seed));
     std::string message;
     ASSERT_EQ(call.Run("threads=2", &message), ATTEST_OK) << "seed " << seed << ": " << message;
