@@ -17,7 +17,7 @@ constexpr unsigned char kUntouched = 0xa5;
 
 bool IsHalf(attest_dtype_t dtype) { return dtype.code == ATTEST_FLOAT && dtype.bits == 16; }
 
-std::byte* Address(const attest_tensor_t& tensor, const std::vector<std::int64_t>& index) {
+std::byte* Address(const attest_tensor_t& tensor, std::initializer_list<std::int64_t> index) {
   std::int64_t offset = 0;
   std::size_t axis = 0;
   for (const std::int64_t i : index) offset += i * tensor.strides[axis++];
@@ -25,7 +25,7 @@ std::byte* Address(const attest_tensor_t& tensor, const std::vector<std::int64_t
          offset * (tensor.dtype.bits / 8);
 }
 
-std::int32_t& Int(const attest_tensor_t& tensor, const std::vector<std::int64_t>& index) {
+std::int32_t& Int(const attest_tensor_t& tensor, std::initializer_list<std::int64_t> index) {
   return *reinterpret_cast<std::int32_t*>(Address(tensor, index));
 }
 
@@ -166,6 +166,44 @@ double NumberOfByte(attest_dtype_t dtype, int bits) {
   if (exponent == 0) return sign * std::ldexp(fraction, 1 - bias - fraction_bits);
   return sign * std::ldexp(fraction + (1 << fraction_bits), exponent - bias - fraction_bits);
 }
+
+namespace {
+
+double LoadNumber(attest_dtype_t dtype, const std::byte* address) {
+  std::uint32_t bits = 0;
+  std::memcpy(&bits, address, dtype.bits / 8);
+  if (dtype.bits == 8) return NumberOfByte(dtype, static_cast<int>(bits));
+  if (dtype.bits == 32) return std::bit_cast<float>(bits);
+  if (!IsHalf(dtype)) return std::bit_cast<float>(bits << 16);
+  const int exponent = static_cast<int>(bits >> 10) & 31;
+  const int fraction = static_cast<int>(bits & 1023);
+  const double sign = (bits & 0x8000) != 0 ? -1.0 : 1.0;
+  if (exponent == 31) return fraction == 0 ? sign * INFINITY : kNan;
+  return sign *
+         (exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(fraction + 1024, exponent - 25));
+}
+
+// `value` is a number of the type, and of normal size where that is float16. 8-bit types take a
+// number near it.
+void StoreNumber(attest_dtype_t dtype, double value, std::byte* address) {
+  if (dtype.bits == 8) {
+    *address = ByteOf(dtype, value);
+    return;
+  }
+  auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(value));
+  if (IsHalf(dtype)) {
+    const std::uint32_t magnitude = bits & 0x7fffffffU;
+    const std::uint32_t narrow = std::isinf(value) ? 0x7c00U
+                                 : magnitude == 0  ? 0U
+                                                   : (magnitude - 0x38000000U) >> 13;
+    bits = (bits >> 16 & 0x8000U) | narrow;
+  } else if (dtype.bits == 16) {
+    bits >>= 16;
+  }
+  std::memcpy(address, &bits, dtype.bits / 8);
+}
+
+}  // namespace
 
 TestCall::TestCall(const TestShape& shape) : shape_(shape) {
   FillProblem();
@@ -425,71 +463,72 @@ void TestCall::FillRequest(int request) {
   }
 }
 
-double TestCall::Load(const attest_tensor_t& tensor, const std::vector<std::int64_t>& index) const {
-  std::uint32_t bits = 0;
-  std::memcpy(&bits, Address(tensor, index), tensor.dtype.bits / 8);
-  if (tensor.dtype.bits == 8) return NumberOfByte(tensor.dtype, static_cast<int>(bits));
-  if (tensor.dtype.bits == 32) return std::bit_cast<float>(bits);
-  if (!IsHalf(tensor.dtype)) return std::bit_cast<float>(bits << 16);
-  const int exponent = static_cast<int>(bits >> 10) & 31;
-  const int fraction = static_cast<int>(bits & 1023);
-  const double sign = (bits & 0x8000) != 0 ? -1.0 : 1.0;
-  if (exponent == 31) return fraction == 0 ? sign * INFINITY : kNan;
-  return sign *
-         (exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(fraction + 1024, exponent - 25));
+double TestCall::Load(const attest_tensor_t& tensor,
+                      std::initializer_list<std::int64_t> index) const {
+  return LoadNumber(tensor.dtype, Address(tensor, index));
 }
 
-// `value` is a number of the tensor's type, and of normal size where that is float16. 8-bit types
-// take a number near it.
-void TestCall::Store(const attest_tensor_t& tensor, const std::vector<std::int64_t>& index,
+void TestCall::Store(const attest_tensor_t& tensor, std::initializer_list<std::int64_t> index,
                      double value) {
-  if (tensor.dtype.bits == 8) {
-    *Address(tensor, index) = ByteOf(tensor.dtype, value);
-    return;
-  }
-  auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(value));
-  if (IsHalf(tensor.dtype)) {
-    const std::uint32_t magnitude = bits & 0x7fffffffU;
-    const std::uint32_t narrow = std::isinf(value) ? 0x7c00U
-                                 : magnitude == 0  ? 0U
-                                                   : (magnitude - 0x38000000U) >> 13;
-    bits = (bits >> 16 & 0x8000U) | narrow;
-  } else if (tensor.dtype.bits == 16) {
-    bits >>= 16;
-  }
-  std::memcpy(Address(tensor, index), &bits, tensor.dtype.bits / 8);
+  StoreNumber(tensor.dtype, value, Address(tensor, index));
 }
 
-std::vector<std::int64_t> TestCall::KeyIndex(bool value_side, int request, int key, int head,
-                                             int column) const {
+void TestCall::StoreBool(const attest_tensor_t& tensor, std::initializer_list<std::int64_t> index,
+                         bool value) {
+  *Address(tensor, index) = std::byte{value};
+}
+
+attest_dtype_t TestCall::KeyDType() const {
+  return shape_.type == ATTEST_ENCODER_ONLY ? problem.query_dtype : problem.cache_dtype;
+}
+
+std::byte* TestCall::KeyAddress(bool value_side, int request, int key, int head, int column) const {
   if (shape_.type == ATTEST_ENCODER_ONLY) {
-    return {Int(args.query_start_loc, {request}) + key, head, column};
+    const int start = Int(args.query_start_loc, {request});
+    return Address(value_side ? args.value : args.key, {start + key, head, column});
   }
   const std::int64_t page = Int(args.block_table, {request, key / shape_.block_size});
   const int slot = key % shape_.block_size;
-  if (shape_.layout != ATTEST_KV_X_SPLIT) return {page, slot, head, column};
-  if (value_side) return {page, head, column, slot};
+  const attest_tensor_t& cache = value_side ? args.value_cache : args.key_cache;
+  if (shape_.layout != ATTEST_KV_X_SPLIT) return Address(cache, {page, slot, head, column});
+  if (value_side) return Address(cache, {page, head, column, slot});
   const int x = 16 / (problem.cache_dtype.bits / 8);
-  return {page, head, column / x, slot, column % x};
+  return Address(cache, {page, head, column / x, slot, column % x});
 }
 
 void TestCall::StoreKey(bool value_side, int request, int key, int head, int column, double value) {
-  const bool packed = shape_.type == ATTEST_ENCODER_ONLY;
-  const attest_tensor_t& keys = packed ? args.key : args.key_cache;
-  const attest_tensor_t& values = packed ? args.value : args.value_cache;
-  Store(value_side ? values : keys, KeyIndex(value_side, request, key, head, column), value);
+  StoreNumber(KeyDType(), value, KeyAddress(value_side, request, key, head, column));
 }
 
 double TestCall::LoadKey(bool value_side, int request, int key, int head, int column) const {
-  const bool packed = shape_.type == ATTEST_ENCODER_ONLY;
-  const attest_tensor_t& keys = packed ? args.key : args.key_cache;
-  const attest_tensor_t& values = packed ? args.value : args.value_cache;
-  const double stored =
-      Load(value_side ? values : keys, KeyIndex(value_side, request, key, head, column));
+  const double stored = LoadNumber(KeyDType(), KeyAddress(value_side, request, key, head, column));
   if (shape_.scales == ATTEST_KV_SCALE_NONE) return stored;
   const std::int64_t page = Int(args.block_table, {request, key / shape_.block_size});
   return stored * Load(value_side ? args.value_scale : args.key_scale,
                        {page, key % shape_.block_size, head});
+}
+
+void TestCall::CopyRequest(const TestCall& other) {
+  const TestRequest& mine = shape_.requests[0];
+  const int skipped = other.shape_.requests[0].q_len - mine.q_len;
+  for (int i = 0; i < mine.q_len; ++i) {
+    for (int h = 0; h < problem.num_q_heads; ++h) {
+      for (int d = 0; d < problem.head_dim_qk; ++d) {
+        Store(args.query, {i, h, d}, other.Load(other.args.query, {skipped + i, h, d}));
+      }
+    }
+  }
+  const auto bytes = static_cast<std::size_t>(KeyDType().bits / 8);
+  for (int k = 0; k < mine.seq_len; ++k) {
+    for (int h = 0; h < problem.num_kv_heads; ++h) {
+      for (const bool value_side : {false, true}) {
+        for (int d = 0; d < (value_side ? problem.head_dim_v : problem.head_dim_qk); ++d) {
+          std::memcpy(KeyAddress(value_side, 0, k, h, d), other.KeyAddress(value_side, 0, k, h, d),
+                      bytes);
+        }
+      }
+    }
+  }
 }
 
 bool TestCall::InBand(int request, int row, int key) const {

@@ -96,11 +96,17 @@ class TestCall {
   std::vector<std::uint32_t> Bits(std::int64_t first, std::int64_t last) const;
   bool OutputsUntouched() const;
 
-  double Load(const attest_tensor_t& tensor, const std::vector<std::int64_t>& index) const;
-  void Store(const attest_tensor_t& tensor, const std::vector<std::int64_t>& index, double value);
+  double Load(const attest_tensor_t& tensor, std::initializer_list<std::int64_t> index) const;
+  void Store(const attest_tensor_t& tensor, std::initializer_list<std::int64_t> index,
+             double value);
   // The slot of a key in key_cache or value_cache, or in key and value.
   void StoreKey(bool value_side, int request, int key, int head, int column, double value);
   double LoadKey(bool value_side, int request, int key, int head, int column) const;
+  void StoreBool(const attest_tensor_t& tensor, std::initializer_list<std::int64_t> index,
+                 bool value);
+  // Takes keys, values and their scales, and the last rows of the query, of request 0 of `other`,
+  // which has as many keys.
+  void CopyRequest(const TestCall& other);
   bool Visible(int request, int row, int head, int key) const;
 
   // The answer of plain loops in double: out[0 .. head_dim_v), then the LSE.
@@ -120,8 +126,8 @@ class TestCall {
   bool InBand(int request, int row, int key) const;
   double ScoreOf(int request, int row, int head, int key) const;
   double BiasOf(int request, int row, int head, int key) const;
-  std::vector<std::int64_t> KeyIndex(bool value_side, int request, int key, int head,
-                                     int column) const;
+  std::byte* KeyAddress(bool value_side, int request, int key, int head, int column) const;
+  attest_dtype_t KeyDType() const;
   void Untouch();
 
   TestShape shape_;
