@@ -90,6 +90,48 @@ TEST(CpuBackend, AnInfiniteValueReachesOnlyTheRowsThatSeeItsKey) {
   }
 }
 
+// Ranges past seq_len, of one key, next to one another, and of one request alone.
+TEST(CpuBackend, AgreesWithPlainLoopsOnPrefixRanges) {
+  for (const bool clamped : {false, true}) {
+    for (const int q_len : {3, 40}) {
+      TestShape shape;
+      shape.requests = {{q_len, 100}, {q_len, 90}, {q_len, 100}};
+      shape.window_left = 5;
+      shape.prefix_clamped = clamped;
+      shape.prefix_ranges = {{1, 49, 60}, {1, 87, 200}, {2, 98, 98}, {2, 60, 80}, {2, 81, 99}};
+      TestCall call(shape);
+      ASSERT_EQ(call.Run("threads=1"), ATTEST_OK);
+      EXPECT_EQ(call.FirstDifference(), "") << clamped << " " << q_len;
+      EXPECT_EQ(call.Visible(1, q_len - 2, 0, 89), true);  // of the future
+      EXPECT_EQ(call.Visible(0, q_len - 2, 0, 99), false);
+    }
+  }
+}
+
+TEST(CpuBackend, EachRequestFollowsItsOwnCausality) {
+  for (const std::vector<bool>& causal : {std::vector{true, false}, {false, true}}) {
+    TestShape shape;
+    shape.requests = {{5, 80}, {20, 70}};
+    shape.request_causal = causal;
+    TestCall call(shape);
+    ASSERT_EQ(call.Run("threads=1"), ATTEST_OK);
+    EXPECT_EQ(call.FirstDifference(), "");
+  }
+}
+
+TEST(CpuBackend, TheScaleOfAMaskedKeyMayBeNan) {
+  TestShape shape;
+  shape.requests = {{20, 60}};
+  shape.cache_dtype = kTestInt8;
+  shape.scales = ATTEST_KV_SCALE_PER_TOKEN_HEAD;
+  TestCall call(shape);
+  call.StoreScales(0, 50, 0, NAN);
+  ASSERT_EQ(call.Run("threads=1"), ATTEST_OK);
+  for (int row = 0; row < 20; ++row) {
+    EXPECT_EQ(std::isnan(call.Load(call.args.out, {row, 0, 0})), 40 + row >= 50) << row;
+  }
+}
+
 // One shape for each kind of mask that is no interval; each leaves out the first keys of some row.
 std::vector<TestShape> MaskedShapes(int q_len) {
   TestShape plain;

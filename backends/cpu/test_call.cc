@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -52,11 +53,20 @@ attest_dtype_t PickCacheDType(std::mt19937& random) {
 // A pattern whose number is near `value`; of infinity if that is what it is, and there is one.
 std::byte ByteOf(attest_dtype_t dtype, double value) {
   if (dtype.code == ATTEST_INT) return static_cast<std::byte>(static_cast<int>(value * 60));
-  int best = 0;
-  for (int bits = 0; bits < 256; ++bits) {
-    const double number = NumberOfByte(dtype, bits);
-    if (number == value) return static_cast<std::byte>(bits);
-    if (std::fabs(number - value) < std::fabs(NumberOfByte(dtype, best) - value)) best = bits;
+  static const auto tables = [] {
+    std::array<std::array<double, 256>, 3> all = {};
+    for (const attest_dtype_t type : {kTestE4M3FN, kTestE4M3FNUZ, kTestE5M2}) {
+      for (std::size_t bits = 0; bits < 256; ++bits) {
+        all[type.code - ATTEST_FLOAT8_E4M3FN][bits] = NumberOfByte(type, static_cast<int>(bits));
+      }
+    }
+    return all;
+  }();
+  const auto& numbers = tables[dtype.code - ATTEST_FLOAT8_E4M3FN];
+  std::size_t best = 0;
+  for (std::size_t bits = 0; bits < 256; ++bits) {
+    if (numbers[bits] == value) return static_cast<std::byte>(bits);
+    if (std::fabs(numbers[bits] - value) < std::fabs(numbers[best] - value)) best = bits;
   }
   return static_cast<std::byte>(best);
 }
@@ -506,6 +516,13 @@ double TestCall::LoadKey(bool value_side, int request, int key, int head, int co
   const std::int64_t page = Int(args.block_table, {request, key / shape_.block_size});
   return stored * Load(value_side ? args.value_scale : args.key_scale,
                        {page, key % shape_.block_size, head});
+}
+
+void TestCall::StoreScales(int request, int key, int head, double value) {
+  const std::int64_t page = Int(args.block_table, {request, key / shape_.block_size});
+  for (const attest_tensor_t* scale : {&args.key_scale, &args.value_scale}) {
+    Store(*scale, {page, key % shape_.block_size, head}, value);
+  }
 }
 
 void TestCall::CopyRequest(const TestCall& other) {

@@ -104,7 +104,9 @@ class TestCall {
   double LoadKey(bool value_side, int request, int key, int head, int column) const;
   void StoreBool(const attest_tensor_t& tensor, std::initializer_list<std::int64_t> index,
                  bool value);
-  // Takes keys, values and their scales, and the last rows of the query, of request 0 of `other`,
+  // Of key and value.
+  void StoreScales(int request, int key, int head, double value);
+  // Takes keys, values and the last rows of the query of request 0 of `other`,
   // which has as many keys.
   void CopyRequest(const TestCall& other);
   bool Visible(int request, int row, int head, int key) const;

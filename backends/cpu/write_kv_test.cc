@@ -233,6 +233,18 @@ TEST(WriteKv, AGivenScaleDividesAndTheQuotientGoesToTheNearestNumber) {
   }
 }
 
+// 133.875 / 63 is 2.125, halfway between 2 and 2.25; times the rounded reciprocal it is more.
+TEST(WriteKv, TheScaleDividesAndIsNotAReciprocal) {
+  WriteCall call({.cache_dtype = kTestE4M3FN, .scales = ATTEST_KV_SCALE_PER_TENSOR});
+  for (TestArray* scale : {&call.key_scale, &call.value_scale}) {
+    scale->strides() = {0, 0, 0};
+    scale->Set({0, 0, 0}, 63.0F);
+  }
+  call.key.Set({0, 0, 0}, 133.875F);
+  ASSERT_EQ(call.Run(), ATTEST_OK);
+  EXPECT_EQ(NumberOfByte(kTestE4M3FN, static_cast<int>(*call.Stored(false, 9, 0, 0))), 2.0);
+}
+
 TEST(WriteKv, InfinityBecomesTheLargestNumberAndNanStaysNan) {
   for (const attest_dtype_t cache : kFloat8s) {
     WriteCall call({.cache_dtype = cache});
