@@ -17,7 +17,9 @@
 #include "backends/cpu/element_type.h"
 #include "backends/cpu/forward.h"
 #include "backends/cpu/limits.h"
+#include "backends/cpu/merge.h"
 #include "backends/cpu/problem_check.h"
+#include "backends/cpu/write_kv.h"
 #include "spec/abi/attest.h"
 
 namespace attest::cpu {
@@ -42,7 +44,8 @@ constexpr std::uint64_t kFeatures =
     ATTEST_CLAIM_TOKEN_STRIDES | ATTEST_CLAIM_SHARED_LATENT | ATTEST_CLAIM_PAGE_ALIASING |
     ATTEST_CLAIM_DETERMINISTIC | ATTEST_CLAIM_BATCH_INVARIANT | ATTEST_CLAIM_CHUNK_INVARIANT |
     ATTEST_CLAIM_UNEQUAL_HEAD_DIMS | ATTEST_CLAIM_KV_SCALE_PER_TENSOR |
-    ATTEST_CLAIM_KV_SCALE_PER_HEAD | ATTEST_CLAIM_KV_SCALE_PER_TOKEN_HEAD;
+    ATTEST_CLAIM_KV_SCALE_PER_HEAD | ATTEST_CLAIM_KV_SCALE_PER_TOKEN_HEAD | ATTEST_CLAIM_WRITE_KV |
+    ATTEST_CLAIM_MERGE;
 
 attest_status_t Report(attest_error_t* error, attest_status_t status, std::string_view text) {
   if (error != nullptr && status != ATTEST_OK) {
@@ -104,7 +107,27 @@ attest_status_t Forward(void* self, const attest_problem_t* problem,
   });
 }
 
-// `Forward` returns when all is written.
+attest_status_t WriteCache(void* /*self*/, const attest_problem_t* problem,
+                           const attest_write_kv_args_t* args, attest_error_t* error) {
+  return Guarded(error, [&]() -> Answer {
+    if (Answer answer = CheckProblem(*problem); !answer.ok()) return answer;
+    if (Answer answer = CheckWriteKv(*problem, *args); !answer.ok()) return answer;
+    WriteKv(*problem, *args);
+    return {};
+  });
+}
+
+attest_status_t MergeStates(void* /*self*/, const attest_problem_t* problem,
+                            const attest_merge_args_t* args, attest_error_t* error) {
+  return Guarded(error, [&]() -> Answer {
+    if (Answer answer = CheckProblem(*problem); !answer.ok()) return answer;
+    if (Answer answer = CheckMerge(*problem, *args); !answer.ok()) return answer;
+    Merge(*problem, *args);
+    return {};
+  });
+}
+
+// Every call returns when all is written.
 attest_status_t Synchronize(void* /*self*/, attest_error_t* /*error*/) { return ATTEST_OK; }
 
 void Close(void* self) { delete static_cast<Engine*>(self); }
@@ -139,6 +162,8 @@ Answer Open(std::string_view selector, std::string_view options, attest_backend_
   backend.supports = Supports;
   backend.forward = Forward;
   backend.synchronize = Synchronize;
+  backend.write_kv = WriteCache;
+  backend.merge = MergeStates;
   return {};
 }
 

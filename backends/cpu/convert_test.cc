@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "backends/cpu/quantize.h"
 #include "backends/cpu/vector.h"
 
 namespace attest::cpu {
@@ -89,6 +90,65 @@ TEST(Convert, StridedRowsAreReadAndWrittenInPlace) {
   EXPECT_EQ(std::memcmp(back, expected, sizeof(back)), 0);
 }
 
+// Patterns worked out by hand from the formats' definitions.
+TEST(Quantize, PatternsStandForTheirNumbers) {
+  struct Known {
+    ElementType type;
+    int bits;
+    float number;
+  };
+  const Known known[] = {
+      {ElementType::kFloat8E4M3FN, 0x38, 1.0F},
+      {ElementType::kFloat8E4M3FN, 0x7e, 448.0F},
+      {ElementType::kFloat8E4M3FN, 0x01, 0x1p-9F},
+      {ElementType::kFloat8E4M3FN, 0xb9, -1.125F},
+      {ElementType::kFloat8E4M3FN, 0x08, 0x1p-6F},
+      {ElementType::kFloat8E4M3FNUZ, 0x40, 1.0F},
+      {ElementType::kFloat8E4M3FNUZ, 0x7f, 240.0F},
+      {ElementType::kFloat8E4M3FNUZ, 0x01, 0x1p-10F},
+      {ElementType::kFloat8E4M3FNUZ, 0xff, -240.0F},
+      {ElementType::kFloat8E5M2, 0x3c, 1.0F},
+      {ElementType::kFloat8E5M2, 0x7b, 57344.0F},
+      {ElementType::kFloat8E5M2, 0x01, 0x1p-16F},
+      {ElementType::kFloat8E5M2, 0xfc, -INFINITY},
+      {ElementType::kFloat8E5M2, 0x04, 0x1p-14F},
+      {ElementType::kInt8, 0x7f, 127.0F},
+      {ElementType::kInt8, 0x80, -128.0F},
+  };
+  for (const Known& k : known) EXPECT_EQ(NumbersOf(k.type)[k.bits], k.number) << k.bits;
+  EXPECT_TRUE(std::isnan(NumbersOf(ElementType::kFloat8E4M3FN)[0x7f]));
+  EXPECT_TRUE(std::isnan(NumbersOf(ElementType::kFloat8E4M3FN)[0xff]));
+  EXPECT_TRUE(std::isnan(NumbersOf(ElementType::kFloat8E4M3FNUZ)[0x80]));
+  for (const int bits : {0x7d, 0x7e, 0x7f, 0xfd, 0xff}) {
+    EXPECT_TRUE(std::isnan(NumbersOf(ElementType::kFloat8E5M2)[bits]));
+  }
+}
+
+TEST(Quantize, EveryNumberComesBackAndHalfwayPointsGoToTheEvenPattern) {
+  for (const ElementType type : {ElementType::kFloat8E4M3FN, ElementType::kFloat8E4M3FNUZ,
+                                 ElementType::kFloat8E5M2, ElementType::kInt8}) {
+    const float* const numbers = NumbersOf(type);
+    for (int bits = 0; bits < 256; ++bits) {
+      if (!std::isfinite(numbers[bits]) || numbers[bits] == -128.0F) continue;
+      ASSERT_EQ(Quantized(type, numbers[bits]), bits);
+    }
+    for (int bits = 0; numbers[bits] < LargestOf(type); ++bits) {
+      const float middle = (numbers[bits] + numbers[bits + 1]) / 2;
+      ASSERT_EQ(Quantized(type, middle), bits % 2 == 0 ? bits : bits + 1) << bits;
+      ASSERT_EQ(Quantized(type, std::nextafter(middle, 0.0F)), bits) << bits;
+      ASSERT_EQ(Quantized(type, std::nextafter(middle, INFINITY)), bits + 1) << bits;
+    }
+    for (const float large : {1e9F, INFINITY}) {
+      EXPECT_EQ(numbers[Quantized(type, large)], LargestOf(type));
+      EXPECT_EQ(numbers[Quantized(type, -large)], -LargestOf(type));
+    }
+    const float nan = numbers[Quantized(type, NAN)];
+    EXPECT_TRUE(type == ElementType::kInt8 ? nan == 0.0F : std::isnan(nan));
+  }
+  EXPECT_EQ(Quantized(ElementType::kFloat8E4M3FNUZ, -1e-9F), 0);  // there is no -0
+  EXPECT_EQ(Quantized(ElementType::kFloat8E4M3FN, -1e-9F), 0x80);
+}
+
 // 2^-22 is half of what the default class allows.
 TEST(Exp, IsWithinItsErrorAndExactAtTheEnds) {
   double worst = 0;
@@ -101,6 +161,22 @@ TEST(Exp, IsWithinItsErrorAndExactAtTheEnds) {
   EXPECT_EQ(Exp(Broadcast(-88.0F))[0], 0.0F);
   EXPECT_EQ(Exp(Broadcast(-INFINITY))[0], 0.0F);
   EXPECT_TRUE(std::isnan(Exp(Broadcast(NAN))[0]));
+}
+
+TEST(Tanh, IsWithinItsErrorAndExactAtTheEnds) {
+  double worst = 0;
+  for (float x = 0x1p-30F; x < 20.0F; x *= 1.0009F) {
+    const double exact = std::tanh(static_cast<double>(x));
+    worst = std::max(worst, std::fabs(Tanh(Broadcast(x))[0] - exact) / exact);
+    ASSERT_EQ(Tanh(Broadcast(-x))[0], -Tanh(Broadcast(x))[0]);
+  }
+  EXPECT_LT(worst, 0x1p-21);
+  EXPECT_EQ(Tanh(Broadcast(0.0F))[0], 0.0F);
+  for (const float far : {100.0F, 3e38F, INFINITY}) {
+    EXPECT_EQ(Tanh(Broadcast(far))[0], 1.0F);
+    EXPECT_EQ(Tanh(Broadcast(-far))[0], -1.0F);
+  }
+  EXPECT_TRUE(std::isnan(Tanh(Broadcast(NAN))[0]));
 }
 
 }  // namespace

@@ -11,52 +11,56 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
+using Four = float __attribute__((vector_size(16)));
 using Eight = float __attribute__((vector_size(32)));
 
-// Eight rows of eight numbers at rows[0 .. 7] + column, transposed.
-inline void TransposeEight(const float* const* rows, int column, Eight* columns) {
-  Eight a[8];
-  Eight b[8];
-  for (int i = 0; i < 8; ++i) std::memcpy(&a[i], rows[i] + column, sizeof(Eight));
-  for (int i = 0; i < 8; i += 2) {
-    b[i] = __builtin_shufflevector(a[i], a[i + 1], 0, 8, 2, 10, 4, 12, 6, 14);
-    b[i + 1] = __builtin_shufflevector(a[i], a[i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
-  }
-  for (int i = 0; i < 8; i += 4) {
-    for (int j = i; j < i + 2; ++j) {
-      a[j] = __builtin_shufflevector(b[j], b[j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-      a[j + 2] = __builtin_shufflevector(b[j], b[j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
-    }
-  }
-  for (int j = 0; j < 4; ++j) {
-    columns[j] = __builtin_shufflevector(a[j], a[j + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-    columns[j + 4] = __builtin_shufflevector(a[j], a[j + 4], 4, 5, 6, 7, 12, 13, 14, 15);
-  }
+// Numbers column .. column + 3 of row i, and behind them those of row i + 4.
+inline Eight LoadTwo(const float* const* rows, int i, int column) {
+  Four low;
+  Four high;
+  std::memcpy(&low, rows[i] + column, sizeof(low));
+  std::memcpy(&high, rows[i + 4] + column, sizeof(high));
+  return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7);
 }
 
-// The rows' accumulators stay in registers over all keys of the tile.
-template <int kRows, typename ValueAt>
+// Four columns of eight rows, each as one vector; in shuffles that a processor has.
+inline void TransposeFour(const float* const* rows, int column, Eight* columns) {
+  const Eight a = LoadTwo(rows, 0, column);
+  const Eight b = LoadTwo(rows, 1, column);
+  const Eight c = LoadTwo(rows, 2, column);
+  const Eight d = LoadTwo(rows, 3, column);
+  const Eight ab_low = __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13);
+  const Eight ab_high = __builtin_shufflevector(a, b, 2, 10, 3, 11, 6, 14, 7, 15);
+  const Eight cd_low = __builtin_shufflevector(c, d, 0, 8, 1, 9, 4, 12, 5, 13);
+  const Eight cd_high = __builtin_shufflevector(c, d, 2, 10, 3, 11, 6, 14, 7, 15);
+  columns[0] = __builtin_shufflevector(ab_low, cd_low, 0, 1, 8, 9, 4, 5, 12, 13);
+  columns[1] = __builtin_shufflevector(ab_low, cd_low, 2, 3, 10, 11, 6, 7, 14, 15);
+  columns[2] = __builtin_shufflevector(ab_high, cd_high, 0, 1, 8, 9, 4, 5, 12, 13);
+  columns[3] = __builtin_shufflevector(ab_high, cd_high, 2, 3, 10, 11, 6, 7, 14, 15);
+}
+
+// The rows' accumulators, kVectors a row, stay in registers over all keys of the tile.
+template <int kRows, int kVectors, typename ValueAt>
 void Weigh(const float* weights, const float* rescale, int first, int last, float* sums, int pitch,
            ValueAt value_at) {
-  Lanes sum[kRows][2];
+  Lanes sum[kRows][kVectors];
   for (int r = 0; r < kRows; ++r) {
-    sum[r][0] = LoadLanes(sums + r * pitch) * rescale[r];
-    sum[r][1] = LoadLanes(sums + r * pitch + kLanes) * rescale[r];
+    for (int i = 0; i < kVectors; ++i) {
+      sum[r][i] = LoadLanes(sums + r * pitch + i * kLanes) * rescale[r];
+    }
   }
   for (int k = first; k < last; ++k) {
     const float* value = value_at(k);
-    const Lanes left = LoadLanes(value);
-    const Lanes right = LoadLanes(value + kLanes);
+    Lanes part[kVectors];
+    for (int i = 0; i < kVectors; ++i) part[i] = LoadLanes(value + i * kLanes);
 #pragma GCC unroll 12
     for (int r = 0; r < kRows; ++r) {
       const float weight = weights[r * kKeyTile + k];
-      sum[r][0] += weight * left;
-      sum[r][1] += weight * right;
+      for (int i = 0; i < kVectors; ++i) sum[r][i] += weight * part[i];
     }
   }
   for (int r = 0; r < kRows; ++r) {
-    StoreLanes(sum[r][0], sums + r * pitch);
-    StoreLanes(sum[r][1], sums + r * pitch + kLanes);
+    for (int i = 0; i < kVectors; ++i) StoreLanes(sum[r][i], sums + r * pitch + i * kLanes);
   }
 }
 
@@ -67,11 +71,14 @@ void ScoreKeys(const float* queries, int pitch, const float* const* keys, int he
                float* scores) {
   Eight sum[kRows][kGroups] = {};
   int d = 0;
-  for (; d + 8 <= head_dim; d += 8) {
+  for (; d + 4 <= head_dim; d += 4) {
+#pragma GCC unroll 4
     for (int g = 0; g < kGroups; ++g) {
-      Eight columns[8];
-      TransposeEight(keys + 8 * g, d, columns);
-      for (int i = 0; i < 8; ++i) {
+      Eight columns[4];
+      TransposeFour(keys + 8 * g, d, columns);
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+#pragma GCC unroll 4
         for (int r = 0; r < kRows; ++r) sum[r][g] += queries[r * pitch + d + i] * columns[i];
       }
     }
@@ -111,13 +118,13 @@ int StepOfRows(int count, Run run) {
 }  // namespace
 
 void PackKeys(const float* const* rows, int head_dim, float* packed) {
-  const int whole = head_dim / 8 * 8;
+  const int whole = head_dim / 4 * 4;
   for (int panel = 0; panel < kKeyTile / kPanel; ++panel, rows += kPanel) {
-    for (int d = 0; d < whole; d += 8) {
+    for (int d = 0; d < whole; d += 4) {
       for (int j = 0; j < kPanel; j += 8) {
-        Eight columns[8];
-        TransposeEight(rows + j, d, columns);
-        for (int i = 0; i < 8; ++i) {
+        Eight columns[4];
+        TransposeFour(rows + j, d, columns);
+        for (int i = 0; i < 4; ++i) {
           std::memcpy(packed + (d + i) * kPanel + j, &columns[i], sizeof(Eight));
         }
       }
@@ -172,14 +179,14 @@ void ScoreBlock(const float* packed_queries, const float* packed_panel, int head
 
 void WeighBlock(const float* weights, const float* rescale, const float* packed_panel, int first,
                 int last, float* sums, int pitch) {
-  Weigh<kBlockRows>(weights, rescale, first, last, sums, pitch,
-                    [=](int k) { return packed_panel + k * kPanel; });
+  Weigh<kBlockRows, 2>(weights, rescale, first, last, sums, pitch,
+                       [=](int k) { return packed_panel + k * kPanel; });
 }
 
 void WeighRow(const float* weights, float rescale, const float* packed_panel, int first, int last,
               float* sums) {
-  Weigh<1>(weights, &rescale, first, last, sums, 0,
-           [=](int k) { return packed_panel + k * kPanel; });
+  Weigh<1, 2>(weights, &rescale, first, last, sums, 0,
+              [=](int k) { return packed_panel + k * kPanel; });
 }
 
 void ScoreFew(const float* queries, int pitch, int count, const float* const* keys, int first,
@@ -188,7 +195,7 @@ void ScoreFew(const float* queries, int pitch, int count, const float* const* ke
     r += StepOfRows(count - r, [&](auto rows) {
       const float* query = queries + r * pitch;
       float* to = scores + r * kKeyTile;
-      constexpr int kGroups = rows() == 1 ? 4 : 1;  // four sums keep the arithmetic busy
+      constexpr int kGroups = rows() == 1 ? 4 : 1;  // four sums hide the latency of each
       for (int j = first / (8 * kGroups) * (8 * kGroups); j < last; j += 8 * kGroups) {
         ScoreKeys<rows(), kGroups>(query, pitch, keys + j, head_dim, to + j);
       }
@@ -200,10 +207,16 @@ void WeighFew(const float* weights, const float* rescale, int count, const float
               int first, int last, int columns, float* sums, int pitch) {
   for (int r = 0; r < count;) {
     r += StepOfRows(count - r, [&](auto rows) {
-      for (int c = 0; c < columns; c += kPanel) {
-        Weigh<rows()>(weights + r * kKeyTile, rescale + r, first, last, sums + r * pitch + c, pitch,
-                      [=](int k) { return values[k] + c; });
+      const auto weigh = [&](auto vectors, int c) {
+        Weigh<rows(), vectors()>(weights + r * kKeyTile, rescale + r, first, last,
+                                 sums + r * pitch + c, pitch, [=](int k) { return values[k] + c; });
+      };
+      constexpr int kWide = rows() == 1 ? 8 : 4;  // enough sums to hide the latency of each
+      int c = 0;
+      for (; c + kWide * kLanes <= columns; c += kWide * kLanes) {
+        weigh(std::integral_constant<int, kWide>{}, c);
       }
+      for (; c < columns; c += kPanel) weigh(std::integral_constant<int, 2>{}, c);
     });
   }
 }

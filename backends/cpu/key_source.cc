@@ -10,6 +10,8 @@
 namespace attest::cpu {
 namespace {
 
+constexpr std::int64_t kUnknown = -1;
+
 constexpr float kZeros[RoundUp(kMaxHeadDim, kPanel)] = {};
 
 void ReadRow(const Lines& lines, const Scales& scales, std::int64_t page, std::int64_t slot,
@@ -52,14 +54,21 @@ KeySource::KeySource(const attest_problem_t& problem, const attest_forward_args_
 
 void KeySource::Read(std::int64_t tile, KeyBits wanted, const RowBuffer& keys,
                      const RowBuffer& values) const {
-  for (std::int64_t index = 0; index < kKeyTile; ++index) {
+  // Table entries are looked up for wanted keys alone, once a page.
+  std::int64_t entry = table_ ? tile / block_size_ : 0;
+  std::int64_t slot = table_ ? tile % block_size_ : start_ + tile;
+  std::int64_t page = table_ ? kUnknown : 0;
+  for (std::int64_t index = 0; index < kKeyTile; ++index, ++slot) {
+    if (table_ && slot == block_size_) {
+      slot = 0;
+      ++entry;
+      page = kUnknown;
+    }
     if ((wanted >> index & 1) == 0) {
       keys.rows[index] = values.rows[index] = kZeros;
       continue;
     }
-    const std::int64_t key = tile + index;
-    const std::int64_t page = table_ ? (*table_)[key / block_size_] : 0;
-    const std::int64_t slot = table_ ? key % block_size_ : start_ + key;
+    if (page == kUnknown) page = (*table_)[entry];
     ReadRow(keys_, key_scales_, page, slot, index, keys);
     ReadRow(values_, value_scales_, page, slot, index, values);
   }

@@ -77,9 +77,8 @@ std::uint8_t QuantizedFloat(const Float8& format, float value) {
   if (std::isnan(value)) return format.unsigned_nan ? 0x80 : (std::signbit(value) ? 0xff : 0x7f);
   const float largest = NumberOf(format, format.largest);
   const double magnitude = std::min(std::fabs(value), largest);
-  int power = 0;  // magnitude is in [2^(power - 1), 2^power)
-  std::frexp(magnitude, &power);
-  const int exponent = std::max(power - 1, 1 - format.bias);
+  const int least = 1 - format.bias;
+  const int exponent = magnitude == 0.0 ? least : std::max(std::ilogb(magnitude), least);
   // In units of the last place, at least 2^fraction_bits but for subnormal numbers; scaling by a
   // power of two is exact, and a carry runs into the exponent by itself.
   const double units = std::nearbyint(std::ldexp(magnitude, format.fraction_bits - exponent));
