@@ -25,6 +25,15 @@ Value ValueAt(const TensorView& view, std::initializer_list<std::int64_t> index)
   return value;
 }
 
+// The problem whose pages are laid out: no page is out of every row's sight. A case names page 0
+// for such pages, all of them; a probe must tell which one was read.
+Problem WithoutBounds(Problem problem) {
+  problem.window_left = problem.window_right = 0;
+  problem.local_block_size = problem.local_block_lookback = 0;
+  problem.prefix_clamped = false;
+  return problem;
+}
+
 std::string WhatItAnswered(const CallResult& call) {
   if (call.end == CallEnd::kAnswered) {
     return fmt::format("the backend answered {}{}{}", StatusWord(call.status),
@@ -93,9 +102,14 @@ Result<Box> Box::Make(const Problem& problem, ForwardFn forward) {
   Case value;
   value.id = "probe";
   value.recipe = Recipe::kVCoded;
-  value.problem = problem;
+  value.problem = WithoutBounds(problem);
+  if (Status status = Validate(problem); !status.ok()) return status;
   Result<CaseInputs> inputs = BuildInputs(value, 0);
   if (!inputs.ok()) return inputs.status();
+  const attest_problem_t built = inputs->abi;
+  inputs->abi = ToAbi(problem);
+  inputs->abi.num_blocks = built.num_blocks;
+  inputs->abi.block_table_width = built.block_table_width;
   return Box(problem, std::move(forward), std::move(*inputs));
 }
 
@@ -203,6 +217,16 @@ std::string Box::Describe(std::int64_t place) const {
     if (key >= 0) return fmt::format("{}: key {} of request {}", text, key, r);
   }
   return text + (at.page >= 0 ? ": a page of nobody" : ": no key of any request");
+}
+
+double Box::SinkOf(int head) const {
+  const TensorView sinks = pristine_.View("sinks");
+  return sinks.present() ? LoadElement(sinks.dtype, sinks.At({head})) : 0.0;
+}
+
+double Box::SlopeOf(int head) const {
+  const TensorView slopes = pristine_.View("alibi_slopes");
+  return slopes.present() ? LoadElement(slopes.dtype, slopes.At({head})) : 0.0;
 }
 
 std::vector<KeyRange> Box::SpecKeys(const ProbeRow& row) const {

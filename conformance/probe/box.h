@@ -67,8 +67,9 @@ class Answers {
 
 class Box {
  public:
-  // Pages, tables and lengths are those that a case of this problem gets. Bad input: the problem
-  // contradicts itself.
+  // Pages, tables and lengths are those that a case of this problem without windows and local
+  // blocks gets, so that each page has a place of its own. Bad input: the problem contradicts
+  // itself.
   static Result<Box> Make(const Problem& problem, ForwardFn forward);
 
   const Problem& problem() const { return problem_; }
@@ -88,6 +89,9 @@ class Box {
   std::int64_t KeysOf(std::size_t request) const;
   // "page 7, slot 3: key 35 of request 1", "page 0, slot 3", "token 5 of the step".
   std::string Describe(std::int64_t place) const;
+  // What the problem gives a head; 0 where it gives none.
+  double SinkOf(int head) const;
+  double SlopeOf(int head) const;
   // What the spec says `row` sees, masks from tensors included; ascending.
   std::vector<KeyRange> SpecKeys(const ProbeRow& row) const;
 

@@ -10,8 +10,9 @@ namespace {
 
 // exp(LSE) of flat scores: float32 rounding of an LSE below 16, and two 2^-21 functions.
 constexpr double kLseError = 1e-5;
-// Share of columns that may be off, and by how much, for the fault to be an output's truncation.
-constexpr double kFewColumns = 0.1;
+// Share of columns that may be off for the fault to be an output's rounding, or places that are
+// seen twice.
+constexpr double kFewColumns = 0.4;
 
 // What one N makes of the columns.
 struct Trial {
@@ -136,8 +137,8 @@ ColumnResult ReadColumns(const std::vector<float>& columns, std::int64_t num_pla
   std::vector<std::pair<double, double>> fits;  // N, margin
   for (double count = std::max(1.0, std::ceil(counts.first)); count <= counts.last; ++count) {
     const Trial trial = Try(columns, code, count);
-    const bool whole = trial.off == 0 && trial.digits;
-    if (whole && trial.seen == static_cast<std::int64_t>(count)) {
+    const bool whole = trial.off == 0;
+    if (whole && trial.digits && trial.seen == static_cast<std::int64_t>(count)) {
       fits.emplace_back(count, trial.margin);
     } else if (whole && result.fault != ColumnFault::kNotAll) {
       result.fault = ColumnFault::kNotAll;

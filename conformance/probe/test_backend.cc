@@ -150,7 +150,7 @@ class TestCall {
   void Write(std::int64_t token, int head, std::vector<float>& out, float sum, float top) {
     const PlacedTensor& tensor = *image_.Find("out");
     for (std::size_t d = 0; d < out.size(); ++d) {
-      double value = sum > 0 ? out[d] / sum : 0.0F;
+      double value = sum == 0 ? 0.0F : out[d] / sum;
       if (b_.truncates && value != 0) {
         const auto format = FormatOf(tensor.dtype);
         const double step = std::ldexp(1.0, std::ilogb(value) - format->mantissa_bits);
