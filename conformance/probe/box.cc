@@ -104,6 +104,10 @@ Result<Box> Box::Make(const Problem& problem, ForwardFn forward) {
   value.recipe = Recipe::kVCoded;
   value.problem = WithoutBounds(problem);
   if (Status status = Validate(problem); !status.ok()) return status;
+  if (problem.page_aliasing) {
+    return BadInput(
+        "page_aliasing: one place stands for two keys, which a probe cannot tell apart");
+  }
   Result<CaseInputs> inputs = BuildInputs(value, 0);
   if (!inputs.ok()) return inputs.status();
   const attest_problem_t built = inputs->abi;
