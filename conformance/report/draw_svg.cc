@@ -37,6 +37,10 @@ constexpr std::array kLooks = {
     Look{Symbol::kHidden, "attest-hidden", "#fff", "#e6e6e2", "", ""},
     Look{Symbol::kExtra, "attest-extra", "#b3261e", "#1c1c1c", "M7 3v8M3 7h8", "#fff"},
     Look{Symbol::kMissed, "attest-missed", "#fff", "#1c1c1c", "M2 2h10v10h-10zM4 7h6", "#1c1c1c"},
+    Look{Symbol::kAllowed, "attest-allowed", "#cfd8e3", "#fff", "M6 7h2", "#5d6b7c"},
+    Look{Symbol::kSeen, "attest-seen", "#cfd8e3", "#fff", "M6 7h2", "#5d6b7c"},
+    Look{Symbol::kUnread, "attest-unread", "#fff", "#9a9a94",
+         "M4.5 5.5a2.5 2.5 0 1 1 2.5 2.5v1M7 11v1", "#1c1c1c"},
 };
 
 const Look& LookOf(Symbol symbol) {

@@ -159,6 +159,12 @@ std::string_view Meaning(Symbol symbol) {
       return "seen, should not be";
     case Symbol::kMissed:
       return "missed, should be seen";
+    case Symbol::kAllowed:
+      return "visible by the spec";
+    case Symbol::kSeen:
+      return "seen by the backend";
+    case Symbol::kUnread:
+      return "not conclusive";
   }
   return "";
 }

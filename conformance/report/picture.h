@@ -23,6 +23,9 @@ enum class Symbol : char {
   kHidden = ' ',    // key: not visible, and not seen
   kExtra = '+',     // key: seen, and should not be
   kMissed = '-',    // key: not seen, and should be
+  kAllowed = '#',   // key: visible by the spec, whatever a backend does
+  kSeen = '*',      // key: seen by the backend, whatever the spec says
+  kUnread = '?',    // key: what the backend does could not be told
 };
 std::string_view Meaning(Symbol symbol);
 
