@@ -32,6 +32,8 @@ Subcommand VerifyCommand();
 Subcommand DiffCommand();
 Subcommand MergeCommand();
 Subcommand BenchCommand();
+Subcommand EvalCommand();
+Subcommand JudgeCommand();
 
 // Parses, runs, returns the exit code. --help and --version print to stdout and return 0; anything
 // wrong with the flags is one line on stderr and 2.
