@@ -19,7 +19,6 @@
 #include "conformance/cli/subcommand.h"
 #include "conformance/eval/example.h"
 #include "conformance/eval/user_output.h"
-#include "conformance/judge/line_scores.h"
 #include "conformance/run/files.h"
 #include "spec/vocabulary/problem_json.h"
 
@@ -29,6 +28,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // Of scores, weights and mask together; more is a slip of the user's that would fill the disk.
 constexpr double kMaxKeyBytes = 0x1p33;
 
@@ -39,9 +39,16 @@ struct EvalFlags {
   bool scores = false;
   bool weights = false;
   bool visible = false;
+
+  bool keys() const { return scores || weights || visible; }
 };
 
 using Files = NamedFiles;
+
+double KeyBytes(const Problem& p, std::size_t rows) {
+  constexpr int kBytes = 17;  // score, weight, visible
+  return static_cast<double>(rows) * p.num_q_heads * static_cast<double>(MaxSeqLen(p)) * kBytes;
+}
 
 void AddOutputs(const UserProblem& about, const Expected& expected,
                 const std::vector<QueryRow>* chosen, Files& files) {
@@ -74,41 +81,30 @@ void AddOutputs(const UserProblem& about, const Expected& expected,
       "rows.npy", NpyFile({'i', 8}, {static_cast<std::int64_t>(chosen->size()), 2}, rows.data()));
 }
 
-// Scores, weights and mask, key by key.
-Status AddKeys(const EvalFlags& flags, const UserCall& call, const std::vector<QueryRow>& rows,
-               const std::vector<QueryRow>* chosen, Files& files) {
-  if (!flags.scores && !flags.weights && !flags.visible) return {};
-  const Problem& p = call.problem();
-  const double lines = static_cast<double>(rows.size()) * p.num_q_heads;
-  if (lines * static_cast<double>(MaxSeqLen(p)) * 17 > kMaxKeyBytes) {
-    return BadInput(
-        fmt::format("--scores, --weights, --visible: {} lines of {} keys are too many "
-                    "to store; choose some with --rows",
-                    lines, MaxSeqLen(p)));
-  }
-  LineArray<double> scores(call.about, LineKind::kKeys, chosen, kNan);
-  LineArray<double> weights(call.about, LineKind::kKeys, chosen, 0.0);
-  LineArray<std::uint8_t> visible(call.about, LineKind::kKeys, chosen, 0);
-  const LineReader reader(p, call.tensors);
-  for (int h = 0; h < p.num_q_heads; ++h) {
-    HeadKeys keys;
-    for (std::size_t n = 0; n < rows.size(); ++n) {  // sorted by request
-      if (n == 0 || rows[n].request != rows[n - 1].request) {
-        keys = reader.Keys(rows[n].request, h / p.group());
-      }
-      const LineScores line = reader.Scores(keys, rows[n], h);
-      for (Eigen::Index k = 0; k < line.score.size(); ++k) {
-        const bool seen = line.visible[static_cast<std::size_t>(k)] != 0;
-        scores.At(n, rows[n], h, k) = line.score[k];
-        weights.At(n, rows[n], h, k) = line.weight[k];
-        visible.At(n, rows[n], h, k) = seen ? 1 : 0;
+// Scores, weights and mask, key by key. What is no key of the request scores -inf and weighs 0.
+void AddKeys(const EvalFlags& flags, const UserProblem& about, const Expected& expected,
+             const std::vector<QueryRow>* chosen, Files& files) {
+  if (!flags.keys()) return;
+  LineArray<double> scores(about, LineKind::kKeys, chosen, -kInfinity);
+  LineArray<double> weights(about, LineKind::kKeys, chosen, 0.0);
+  LineArray<std::uint8_t> visible(about, LineKind::kKeys, chosen, 0);
+  const int heads = about.problem.num_q_heads;
+  for (std::size_t n = 0; n < expected.rows.size(); ++n) {
+    for (int h = 0; h < heads; ++h) {
+      const QueryRow row = expected.rows[n];
+      const LineDetail& line =
+          expected.detail[n * static_cast<std::size_t>(heads) + static_cast<std::size_t>(h)];
+      for (std::size_t i = 0; i < line.score.size(); ++i) {
+        const std::int64_t key = line.first_key + static_cast<std::int64_t>(i);
+        scores.At(n, row, h, key) = line.score[i];
+        weights.At(n, row, h, key) = line.weight[i];
+        visible.At(n, row, h, key) = line.visible[i];
       }
     }
   }
   if (flags.scores) files.emplace_back("scores.npy", scores.File({'f', 8}));
   if (flags.weights) files.emplace_back("weights.npy", weights.File({'f', 8}));
   if (flags.visible) files.emplace_back("visible.npy", visible.File({'b', 1}));
-  return {};
 }
 
 // A directory beside `path` is filled and renamed over it, so that a reader sees all files or none.
@@ -174,13 +170,13 @@ Result<ExitCode> RunEval(const EvalFlags& flags) {
   Result<UserCall> call =
       ReadUserCall(flags.call.problem, flags.call.tensors, ParseBatchLayout(flags.call.layout));
   if (!call.ok()) return call.status();
-  Result<Evaluation> evaluation = Evaluate(flags.call, *call);
+  const Result<Evaluation> evaluation = Evaluate(flags.call, *call, flags.keys());
   if (!evaluation.ok()) return evaluation.status();
   const std::vector<QueryRow>* chosen =
       flags.call.rows.empty() ? nullptr : &evaluation->expected.rows;
   Files files;
   AddOutputs(call->about, evaluation->expected, chosen, files);
-  if (Status s = AddKeys(flags, *call, evaluation->expected.rows, chosen, files); !s.ok()) return s;
+  AddKeys(flags, call->about, evaluation->expected, chosen, files);
   files.emplace_back("problem.json", ToJson(call->problem()).dump(2) + "\n");
   if (Status s = WriteDirectory(flags.out, files); !s.ok()) return s;
   fmt::print("{}", SummaryText(flags, *call, files));
@@ -203,16 +199,22 @@ void AddCallFlags(CLI::App& app, CallFlags& flags) {
       ->check(CLI::Range(1, 1024));
 }
 
-Result<Evaluation> Evaluate(const CallFlags& flags, const UserCall& call) {
+Result<Evaluation> Evaluate(const CallFlags& flags, const UserCall& call, bool detail) {
   const std::optional<Arithmetic> arithmetic = ArithmeticByName(flags.arithmetic);
   if (!arithmetic) return BadInput("--arithmetic: unknown class " + flags.arithmetic);
   Result<std::vector<QueryRow>> rows =
       flags.rows.empty() ? AllRows(call.problem()) : ParseRows(flags.rows, call.problem());
   if (!rows.ok()) return rows.status();
+  if (detail && KeyBytes(call.problem(), rows->size()) > kMaxKeyBytes) {
+    return BadInput(fmt::format(
+        "--scores, --weights, --visible: {} rows of {} heads and {} keys are too many to store; "
+        "choose some with --rows",
+        rows->size(), call.problem().num_q_heads, MaxSeqLen(call.problem())));
+  }
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
-  Result<Expected> expected =
-      ComputeExpected(call.problem(), call.tensors, *rows, *arithmetic,
-                      {.threads = flags.threads > 0 ? flags.threads : static_cast<int>(cores)});
+  Result<Expected> expected = ComputeExpected(
+      call.problem(), call.tensors, *rows, *arithmetic,
+      {.detail = detail, .threads = flags.threads > 0 ? flags.threads : static_cast<int>(cores)});
   if (!expected.ok()) {
     return Status(expected.status().code(),
                   fmt::format("{}: {}", flags.tensors, expected.status().message()));
@@ -257,7 +259,7 @@ Subcommand EvalCommand() {
         auto flags = std::make_shared<EvalFlags>();
         AddCallFlags(app, flags->call);
         app.add_option("--out", flags->out, "new directory for the results");
-        app.add_flag("--scores", flags->scores, "also scores.npy, before the mask");
+        app.add_flag("--scores", flags->scores, "also scores.npy: after softcap and bias");
         app.add_flag("--weights", flags->weights, "also weights.npy, after the softmax");
         app.add_flag("--visible", flags->visible, "also visible.npy, the mask");
         app.add_option("--example", flags->example, "write a small example to a new directory");

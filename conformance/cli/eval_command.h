@@ -28,7 +28,8 @@ struct Evaluation {
   Expected expected;
   Arithmetic arithmetic;
 };
-Result<Evaluation> Evaluate(const CallFlags& flags, const UserCall& call);
+// `detail`: with scores and weights of each key.
+Result<Evaluation> Evaluate(const CallFlags& flags, const UserCall& call, bool detail);
 
 // One line on the call, one on what its problem file leaves out.
 std::string CallText(const UserCall& call);

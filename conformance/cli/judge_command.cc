@@ -32,7 +32,7 @@ Result<ExitCode> RunJudge(const JudgeFlags& flags) {
     if (!read.ok()) return read.status();
     lse = std::move(*read);
   }
-  const Result<Evaluation> evaluation = Evaluate(flags.call, *call);
+  const Result<Evaluation> evaluation = Evaluate(flags.call, *call, false);
   if (!evaluation.ok()) return evaluation.status();
   const Result<OutputJudgement> judgement =
       JudgeOutput(call->about, evaluation->expected, *out, lse);

@@ -40,6 +40,7 @@ std::string_view AxesOf(BatchLayout layout) {
 }
 
 std::string Text(DType dtype) { return std::string(Name(dtype)); }
+std::string Text(bool value) { return value ? "true" : "false"; }
 template <typename Word>
 requires std::is_enum_v<Word> std::string Text(Word word) { return std::string(Name(word)); }
 template <typename Number>
@@ -472,6 +473,11 @@ class Filler {
   Status SettleBroadcast(const NpyArray& mask) {
     const std::array<std::int64_t, 4> wanted = {static_cast<std::int64_t>(p_.requests.size()),
                                                 p_.num_q_heads, MaxQueryLen(p_), MaxSeqLen(p_)};
+    // A batch is padded, and so may its mask be.
+    const bool batched = IsBatched(result_.layout);
+    const std::array<std::int64_t, 4> padded = {
+        wanted[0], wanted[1], batched ? result_.query.seq : wanted[2],
+        batched && result_.dense_keys ? result_.past + result_.key.seq : wanted[3]};
     const std::size_t rank = mask.shape.size();
     std::array<bool, 4> one = {};
     bool fits = rank <= 4;
@@ -479,8 +485,7 @@ class Filler {
       const bool given = axis + rank >= 4;
       const std::int64_t size = given ? mask.shape[axis + rank - 4] : 1;
       one[axis] = size == 1 && wanted[axis] != 1;
-      // Batches are padded, so rows and keys may be more than the longest request has.
-      fits = one[axis] || (axis < 2 ? size == wanted[axis] : size >= wanted[axis]);
+      fits = one[axis] || size == wanted[axis] || size == padded[axis];
     }
     if (!fits) {
       return BadInput(fmt::format(
