@@ -40,9 +40,9 @@ struct StatisticsInput {
 };
 
 struct BoundExcess {
-  Element worst;            // bound: the probabilistic one
-  double ratio = 0.0;       // error over it
-  std::int64_t lines = 0;   // with an element outside
+  Element worst;           // bound: the probabilistic one
+  double ratio = 0.0;      // error over it
+  std::int64_t lines = 0;  // with an element outside
 };
 
 // A key whose value stands in the residual.
@@ -59,9 +59,9 @@ struct FilterFinding {
 };
 
 struct Accusation {
-  std::int64_t lines = 0;  // that are certified generic and were looked at; 0: nothing was judged
-  std::string not_generic;             // of the first line that was not: why
-  double worst_ratio = 0.0;            // error over min of both bounds, all lines
+  std::int64_t lines = 0;    // that are certified generic and were looked at; 0: nothing was judged
+  std::string not_generic;   // of the first line that was not: why
+  double worst_ratio = 0.0;  // error over min of both bounds, all lines
   std::vector<BoundExcess> excess;     // none or one
   std::vector<KeyFinding> keys;        // strongest first, at most 64
   std::vector<FilterFinding> filters;  // strongest first
@@ -81,7 +81,7 @@ double FilterPower(const StatisticsInput& input, const PredictedDelta& delta);
 
 // Settles a record that passed by its bound. Without an accusation nothing changes. Else `again` is
 // called with fresh seeds until two of three agree: two more accusations fail the record (rule
-// "statistics"), fewer leave a pass with the note "suspect" and the accusation as its reason.
+// "statistics"), fewer leave a pass with the note "suspect: ...".
 void Settle(Record& record, const Accusation& first,
             const std::function<Accusation(std::uint64_t fresh_seed)>& again);
 
