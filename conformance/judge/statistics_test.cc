@@ -25,6 +25,7 @@ struct Shape {
   std::int64_t rows = 16;
   std::int64_t keys = 1024;
   std::int64_t window = 0;
+  float softcap = 0.0F;
   int head_dim = 64;
   DType dtype = DType::kBFloat16;
   std::string family = "normal";
@@ -38,18 +39,19 @@ struct World {
   Expected expected;
   Arithmetic arithmetic;
 
-  World(const Shape& setup, std::uint64_t seed) : arithmetic(setup.arithmetic) {
+  World(const Shape& shape, std::uint64_t seed) : arithmetic(shape.arithmetic) {
     Random random(seed);
     numbers =
-        testing::MakeFamily(&random, setup.family,
-                            {setup.rows, setup.keys, setup.head_dim, setup.head_dim}, setup.dtype);
+        testing::MakeFamily(&random, shape.family,
+                            {shape.rows, shape.keys, shape.head_dim, shape.head_dim}, shape.dtype);
     Problem p;
-    p.query_dtype = p.cache_dtype = p.output_dtype = setup.dtype;
-    p.head_dim_qk = p.head_dim_v = setup.head_dim;
+    p.query_dtype = p.cache_dtype = p.output_dtype = shape.dtype;
+    p.head_dim_qk = p.head_dim_v = shape.head_dim;
     p.scale = numbers.scale;
-    p.window_left = setup.window;
+    p.window_left = shape.window;
+    p.softcap = shape.softcap;
     p.sinks = numbers.has_sink;
-    p.requests = {{.q_len = setup.rows, .seq_len = setup.keys}};
+    p.requests = {{.q_len = shape.rows, .seq_len = shape.keys}};
     const testing::Fill fill = {
         .query = [&](auto t, auto, auto c) { return At(numbers.q, t, c); },
         .key = [&](auto, auto k, auto, auto c) { return At(numbers.k, k, c); },
@@ -123,8 +125,8 @@ TEST(Statistics, RightBackendsAreNeverAccused) {
   for (const DType dtype : {DType::kBFloat16, DType::kFloat16, DType::kFloat32}) {
     for (const std::int64_t keys : {48, 200, 700, 1500}) {
       for (const Flash& how : RightWays()) {
-        const Shape setup{.rows = 8, .keys = keys, .dtype = dtype};
-        const World world(setup, ++seed);
+        const Shape shape{.rows = 8, .keys = keys, .dtype = dtype};
+        const World world(shape, ++seed);
         const std::vector<PredictedDelta> mutants = {
             world.Delta("window", [](Problem& p) { p.window_left = 40; }),
             world.Delta("scale", [](Problem& p) { p.scale *= 1.001F; })};
@@ -216,6 +218,38 @@ TEST(Statistics, AMissingAndALeakedKeyAreNamedWithoutAHypothesis) {
     EXPECT_FALSE(finding.visible);
   }
   EXPECT_NE(Describe(leaked).find("sees the masked key"), std::string::npos) << Describe(leaked);
+}
+
+TEST(Statistics, AStrongFindingDoesNotAccuseOtherKeys) {
+  const World world({.rows = 8, .keys = 128}, 21);
+  const auto last = [](KeyRange seen) { return KeyRange{seen.first, seen.last - 1}; };
+  const Accusation accusation = Accuse(world.Input(world.Run({.tile = 64}, last)));
+  EXPECT_EQ(accusation.keys.size(), 8U) << "one a row";
+  for (const KeyFinding& finding : accusation.keys) {
+    EXPECT_EQ(finding.key.key, VisibleHull(world.call.problem, 0, finding.key.row).last - 1);
+  }
+}
+
+TEST(Statistics, AnApproximateTanhIsNotTakenForAWrongScale) {
+  for (const bool exact_tanh : {false, true}) {
+    const Shape shape{.keys = 512,
+                      .softcap = 30.0F,
+                      .dtype = DType::kFloat32,
+                      .arithmetic = exact_tanh ? StrictArithmetic() : DefaultArithmetic()};
+    const World world(shape, 4);
+    // Every score off by 4e-4 of itself: what the default class allows a tanh, and no exact one.
+    const PredictedDelta delta = world.Delta("scale", [](Problem& p) { p.scale *= 1.0004F; });
+    const RowMajorMatrix got = world.expected.out + delta.delta;
+    EXPECT_EQ(Accuse(world.Input(got, {delta})).filters.size(), exact_tanh ? 1U : 0U);
+  }
+}
+
+TEST(Statistics, LinesAreSampledEvenly) {
+  const World world({.rows = 16, .keys = 128}, 2);
+  StatisticsInput input = world.Input(world.expected.out);
+  EXPECT_EQ(Accuse(input).lines, 16);
+  input.max_lines = 4;
+  EXPECT_EQ(Accuse(input).lines, 4);
 }
 
 TEST(Statistics, AFilterSeesWhatItsPowerPromises) {
