@@ -97,7 +97,8 @@ class Cli : public testing::Test {
 
 TEST_F(Cli, HelpOfEveryCommandEndsWithExamples) {
   EXPECT_EQ(Attest("--help").code, 0);
-  for (const char* command : {"certify", "replay", "list", "verify", "diff", "merge"}) {
+  for (const char* command :
+       {"certify", "replay", "list", "verify", "diff", "merge", "eval", "judge"}) {
     const Outcome outcome = Attest(std::string(command) + " --help");
     EXPECT_EQ(outcome.code, 0);
     EXPECT_NE(outcome.out.find("Example"), std::string::npos) << command;
@@ -279,6 +280,76 @@ TEST_F(Cli, AKilledRunResumesToTheSameRecords) {
     ASSERT_EQ(resumed.code, 0) << resumed.err;
     EXPECT_EQ(Contents(Path("run/records.jsonl")), Contents(Path("whole/records.jsonl")));
   }
+}
+
+// ---- eval and judge
+
+TEST_F(Cli, EvalOfTheExampleIsWhatJudgePasses) {
+  const std::string dir = "'" + Path("ex") + "'";
+  const std::string call = " --problem " + dir + "/problem.json --tensors " + dir;
+  ASSERT_EQ(Attest("eval --example " + dir).code, 0);
+  const Outcome eval =
+      Attest("eval" + call + " --out " + dir + "/expected --scores --weights --visible");
+  ASSERT_EQ(eval.code, 0) << eval.err;
+  EXPECT_NE(eval.out.find("num_q_heads 2"), std::string::npos) << eval.out;
+  for (const char* name :
+       {"out", "lse", "out_bound", "lse_bound", "scores", "weights", "visible"}) {
+    EXPECT_TRUE(fs::exists(Path("ex/expected/" + std::string(name) + ".npy"))) << name;
+  }
+  EXPECT_TRUE(fs::exists(Path("ex/expected/problem.json")));
+  for (const auto& entry : fs::directory_iterator(Path("ex"))) {
+    EXPECT_NE(entry.path().filename().string().front(), '.') << "half-written " << entry.path();
+  }
+  const Outcome pass = Attest("judge" + call + " --output " + dir + "/expected/out.npy --lse " +
+                              dir + "/expected/lse.npy");
+  EXPECT_EQ(pass.code, 0) << pass.out << pass.err;
+  EXPECT_NE(pass.out.find("pass: 30 numbers of 6 (row, head) lines"), std::string::npos)
+      << pass.out;
+}
+
+TEST_F(Cli, JudgeNamesTheWorstElementOfAWrongOutput) {
+  const std::string dir = "'" + Path("ex") + "'";
+  const std::string call = " --problem " + dir + "/problem.json --tensors " + dir;
+  ASSERT_EQ(Attest("eval --example " + dir).code, 0);
+  ASSERT_EQ(Attest("eval" + call + " --out " + dir + "/expected").code, 0);
+  std::string out = Contents(Path("ex/expected/out.npy"));
+  const double wrong = 77.0;  // the last number: row 2, head 1, column 3
+  out.replace(out.size() - sizeof(wrong), sizeof(wrong), reinterpret_cast<const char*>(&wrong),
+              sizeof(wrong));
+  WriteText("wrong.npy", out);
+  const std::string judge = "judge" + call + " --output '" + Path("wrong.npy") + "'";
+  const Outcome fail = Attest(judge);
+  EXPECT_EQ(fail.code, 1);
+  EXPECT_NE(fail.out.find("fail: 1 of 24 numbers, in 1 of 6"), std::string::npos) << fail.out;
+  EXPECT_NE(fail.out.find("request 0, row 2, head 1, column 3"), std::string::npos) << fail.out;
+  const nlohmann::json json = nlohmann::json::parse(Attest(judge + " --json").out);
+  EXPECT_EQ(json["verdict"], "fail");
+  EXPECT_EQ(json["worst"][0]["column"], 3);
+  EXPECT_EQ(json["worst"][0]["got"], 77.0);
+  EXPECT_EQ(json["wrong_elements"], 1);
+  // Only the rows that are asked for are judged.
+  EXPECT_EQ(Attest(judge + " --rows 0:0-1").code, 0);
+}
+
+TEST_F(Cli, BadCallsInFilesAreOneLineAndCodeTwo) {
+  const std::string dir = "'" + Path("ex") + "'";
+  const std::string call = " --problem " + dir + "/problem.json --tensors " + dir;
+  const std::string out = " --out '" + Path("out") + "'";
+  ASSERT_EQ(Attest("eval --example " + dir).code, 0);
+  ExpectBadInput("eval --example " + dir, "not empty");
+  ExpectBadInput("eval" + call, "--out is required");
+  ExpectBadInput("eval" + call + " --out " + dir, "not empty");
+  ExpectBadInput("eval --problem missing.json --tensors " + dir + out,
+                 "missing.json: No such file");
+  ExpectBadInput("eval --problem " + dir + "/problem.json --tensors missing" + out, "missing: No");
+  ExpectBadInput("eval" + call + out + " --rows 0:9", "request 0 has 3 rows");
+  ExpectBadInput("eval" + call + out + " --arithmetic loose", "--arithmetic");
+  ExpectBadInput("eval" + call + out + " --layout bsh", "num_q_heads");
+  ExpectBadInput("judge" + call + " --output " + dir + "/value.npy",
+                 "value.npy: shape [1, 1, 5, 4], expected [1, 2, 3, 4]");
+  WriteText("ex/key.npy", "not an array");
+  ExpectBadInput("eval" + call + out, "key.npy: not an NPY file");
+  EXPECT_FALSE(fs::exists(Path("out")));
 }
 
 }  // namespace

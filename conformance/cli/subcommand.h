@@ -33,6 +33,8 @@ Subcommand DiffCommand();
 Subcommand MergeCommand();
 Subcommand BenchCommand();
 Subcommand ProbeCommand();
+Subcommand EvalCommand();
+Subcommand JudgeCommand();
 
 // Parses, runs, returns the exit code. --help and --version print to stdout and return 0; anything
 // wrong with the flags is one line on stderr and 2.
