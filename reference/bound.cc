@@ -67,8 +67,7 @@ BoundRules MakeBoundRules(const Problem& problem, const Arithmetic& arithmetic) 
     rules.tiny = half_subnormal;
     rules.p_normal = std::ldexp(1.0, stored.min_exponent);
     // The scale of a value may be multiplied into the weight before it is stored.
-    rules.flat_exact =
-        arithmetic.round_p <= 1.0 && problem.kv_scale_kind == KvScaleKind::kNone;
+    rules.flat_exact = arithmetic.round_p <= 1.0 && problem.kv_scale_kind == KvScaleKind::kNone;
   }
   if (rules.u_part > 0.0) {
     rules.part_floor = rules.flushes ? std::ldexp(1.0, stored.min_exponent) : half_subnormal;

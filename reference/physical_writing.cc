@@ -48,8 +48,8 @@ Slot ReadSlot(const Problem& p, const AttentionTensors& t, std::int64_t page, st
     result.key.push_back(number(t.key_cache, t.key_scale, at));
   }
   for (std::int64_t c = 0; c < p.head_dim_v && !shared; ++c) {
-    const std::byte* at = split ? t.value_cache.At({page, head, c, slot})
-                                : t.value_cache.At({page, slot, head, c});
+    const std::byte* at =
+        split ? t.value_cache.At({page, head, c, slot}) : t.value_cache.At({page, slot, head, c});
     result.value.push_back(number(t.value_cache, t.value_scale, at));
   }
   if (shared) result.value.assign(result.key.begin(), result.key.begin() + p.head_dim_v);
@@ -115,8 +115,8 @@ class Walk {
     const auto cap = static_cast<double>(p_.softcap);
     if (cap > 0.0) score = cap * std::tanh(score / cap);
     if (p_.custom_mask == MaskKind::kAdditive) {
-      score += LoadElement(t_.custom_mask.dtype,
-                           t_.custom_mask.At({row_.request, head, row_.row, key}));
+      score +=
+          LoadElement(t_.custom_mask.dtype, t_.custom_mask.At({row_.request, head, row_.row, key}));
     }
     if (p_.alibi) {
       const std::int64_t p = PositionOf(p_, static_cast<std::size_t>(row_.request), row_.row);
