@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The oracle against the second writing: two texts, one meaning.
+// The oracle against the second writing, and both against the one in physical space: three texts,
+// one meaning.
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdio>
+#include <map>
 
 #include "reference/oracle.h"
+#include "reference/physical_writing.h"
 #include "reference/second_writing.h"
 #include "reference/testing/random_problem.h"
+#include "spec/vocabulary/mask.h"
 
 namespace attest {
 namespace {
@@ -43,6 +48,58 @@ double Disagreement(const Problem& problem, const Expected& oracle, const Second
   return worst;
 }
 
+double PhysicalDisagreement(const Expected& oracle, const PhysicalWriting& physical,
+                            const SecondWriting& second) {
+  double worst = 0.0;
+  std::size_t at = 0;
+  for (Eigen::Index line = 0; line < oracle.out.rows(); ++line) {
+    const double lse = physical.lse[static_cast<std::size_t>(line)];
+    worst = std::max(worst, Distance(oracle.lse[line], lse) / (1.0 + std::fabs(oracle.lse[line])));
+    for (Eigen::Index c = 0; c < oracle.out.cols(); ++c, ++at) {
+      const double distance = Distance(oracle.out(line, c), physical.out[at]);
+      if (distance == 0.0) continue;
+      worst = std::max(worst, distance / static_cast<double>(second.mean_abs[at]));
+    }
+  }
+  return worst;
+}
+
+// What of the vocabulary a problem uses.
+std::vector<std::string> FeaturesOf(const Problem& p, bool distinct_pages) {
+  std::vector<std::string> features = {std::string(Name(p.attention_type)),
+                                       std::string(Name(p.causality)),
+                                       "query " + std::string(Name(p.query_dtype)),
+                                       "layout " + std::string(Name(p.cache_layout)),
+                                       "scales " + std::string(Name(p.kv_scale_kind)),
+                                       "mask " + std::string(Name(p.custom_mask))};
+  if (p.uses_paged_kv()) features.push_back("cache " + std::string(Name(p.cache_dtype)));
+  const auto add = [&features](bool used, const char* name) {
+    if (used) features.emplace_back(name);
+  };
+  add(p.softcap > 0.0F, "softcap");
+  add(p.alibi, "alibi");
+  add(p.alibi && p.attention_type == AttentionType::kEncoderOnly, "alibi of an encoder");
+  add(p.sinks, "sinks");
+  add(p.window_left > 0, "window left");
+  add(p.window_right > 0, "window right");
+  add(p.local_block_size > 0, "local blocks");
+  add(p.local_block_lookback > 0, "look-back");
+  add(!p.prefix_ranges.empty(), "prefix ranges");
+  add(p.prefix_clamped, "prefix clamped");
+  add(p.tree_mask, "tree mask");
+  add(p.custom_mask_broadcast.request, "broadcast request");
+  add(p.custom_mask_broadcast.head, "broadcast head");
+  add(p.custom_mask_broadcast.row, "broadcast row");
+  add(p.custom_mask_broadcast.key, "broadcast key");
+  add(p.custom_mask == MaskKind::kAdditive && p.additive_mask_dtype == DType::kFloat16,
+      "additive float16");
+  add(p.custom_mask == MaskKind::kAdditive && p.additive_mask_dtype == DType::kBFloat16,
+      "additive bfloat16");
+  add(p.head_dim_qk != p.head_dim_v, "unequal head dims");
+  add(!distinct_pages, "aliased pages");
+  return features;
+}
+
 void ExpectAgreement(const Call& call, const std::vector<QueryRow>& rows, const Arithmetic& how,
                      const std::string& what) {
   const auto oracle = ComputeExpected(call.problem, call.Tensors(), rows, how,
@@ -61,7 +118,8 @@ void ExpectAgreement(const Call& call, const std::vector<QueryRow>& rows, const 
   EXPECT_TRUE(oracle->lse_bound.allFinite()) << what;
 }
 
-TEST(Agreement, OracleEqualsSecondWritingOnRandomProblems) {
+TEST(Agreement, ThreeWritingsAgreeOnRandomProblemsOfAllFeatures) {
+  std::map<std::string, int> share;
   for (std::uint64_t seed = 0; seed < 3000; ++seed) {
     Random random(seed);
     const Problem problem = testing::RandomProblem(&random);
@@ -71,7 +129,58 @@ TEST(Agreement, OracleEqualsSecondWritingOnRandomProblems) {
         random.Pick({DefaultArithmetic(), StrictArithmetic(), LenientArithmetic()});
     ExpectAgreement(call, AllRows(problem), how, "seed " + std::to_string(seed));
     if (HasFailure()) return;
+    const bool distinct = !problem.uses_paged_kv() || HasDistinctPages(problem, call.Tensors());
+    for (const std::string& feature : FeaturesOf(problem, distinct)) ++share[feature];
+    if (!problem.uses_paged_kv() || !distinct) continue;
+    const auto oracle =
+        ComputeExpected(problem, call.Tensors(), AllRows(problem), how, {.bound = false});
+    const double worst = PhysicalDisagreement(
+        *oracle, ComputePhysicalWriting(problem, call.Tensors(), AllRows(problem)),
+        ComputeSecondWriting(problem, call.Tensors(), AllRows(problem)));
+    ASSERT_LE(worst, 1e-11) << "in physical space, seed " << seed;
   }
+  EXPECT_EQ(share.size(), 45U);
+  for (const auto& [feature, problems] : share) {
+    std::printf("%s: %d of 3000 problems\n", feature.c_str(), problems);
+    EXPECT_GE(problems, 20) << feature;
+  }
+}
+
+TEST(Agreement, PageListsNeverLoseAVisiblePage) {
+  for (std::uint64_t seed = 0; seed < 500; ++seed) {
+    Random random(seed);
+    const Problem problem = testing::RandomProblem(&random);
+    if (!problem.uses_paged_kv()) continue;
+    for (const QueryRow& row : AllRows(problem)) {
+      const auto request = static_cast<std::size_t>(row.request);
+      for (std::int64_t key = 0; key < problem.requests[request].seq_len; ++key) {
+        if (!Visible(problem, request, row.row, key)) continue;
+        ASSERT_TRUE(PageMayMatter(problem, row.request, row.row, key / problem.block_size))
+            << "seed " << seed << " row " << row.row << " key " << key;
+      }
+    }
+  }
+}
+
+// A page named twice counts at both positions, and not at the later one alone.
+TEST(Agreement, AliasedPagesCountTwice) {
+  Random random(1);
+  Problem problem;
+  problem.page_aliasing = true;
+  problem.block_size = 2;
+  problem.query_dtype = problem.cache_dtype = DType::kFloat32;
+  problem.head_dim_qk = problem.head_dim_v = 1;
+  problem.causality = Causality::kNonCausal;
+  problem.requests = {{.q_len = 1, .seq_len = 8}};  // pages A A A B, A as keys 4 and 5
+  Fill fill = testing::RandomFill(&random);
+  fill.key = [](auto...) { return 0.0; };
+  fill.value = [](auto, std::int64_t key, auto...) { return static_cast<double>(key); };
+  const Call call = testing::BuildCall(&random, problem, fill, false);
+  ASSERT_FALSE(HasDistinctPages(problem, call.Tensors()));
+  const auto oracle =
+      ComputeExpected(problem, call.Tensors(), AllRows(problem), DefaultArithmetic(), {});
+  ASSERT_TRUE(oracle.ok()) << oracle.status().message();
+  EXPECT_DOUBLE_EQ(oracle->out(0, 0), (3 * (4 + 5) + 6 + 7) / 8.0);
 }
 
 TEST(Agreement, RowsMayBeAskedForInAnyOrder) {

@@ -32,7 +32,6 @@ double Dequantisation(const Problem& problem) {
 constexpr double kFar = -90.0;
 
 using Line = Eigen::Map<const Eigen::Array<double, 1, Eigen::Dynamic>>;
-using Terms = Eigen::Array<double, 1, Eigen::Dynamic>;
 
 // All visible scores are equal and no sink is there: with a sink the running maximum may start
 // there and stay, so no weight need be 1.
@@ -67,9 +66,8 @@ BoundRules MakeBoundRules(const Problem& problem, const Arithmetic& arithmetic) 
     rules.u_p = arithmetic.round_p * stored.unit_roundoff;
     rules.tiny = half_subnormal;
     rules.p_normal = std::ldexp(1.0, stored.min_exponent);
-    // A scale for each token may be multiplied into the weight before it is stored.
-    rules.flat_exact =
-        arithmetic.round_p <= 1.0 && problem.kv_scale_kind != KvScaleKind::kPerTokenHead;
+    // The scale of a value may be multiplied into the weight before it is stored.
+    rules.flat_exact = arithmetic.round_p <= 1.0 && problem.kv_scale_kind == KvScaleKind::kNone;
   }
   if (rules.u_part > 0.0) {
     rules.part_floor = rules.flushes ? std::ldexp(1.0, stored.min_exponent) : half_subnormal;
@@ -104,14 +102,15 @@ double OutputRounding(const BoundRules& rules, double size, double error) {
   return rules.flushes && size - error < smallest ? std::max(rounding, smallest) : rounding;
 }
 
-BlockBound::BlockBound(const BoundRules& rules, const ScoreBlock& block, Eigen::Index head_dim_v)
-    : rules_(rules), block_(block), sums_(block.visible.size()) {
+BlockBound::BlockBound(const BoundRules& rules, const ScoreBlock& block, const KeysAndValues& keys)
+    : rules_(rules), block_(block), keys_(keys), sums_(block.visible.size()) {
+  const Eigen::Index head_dim_v = keys.values.cols();
   const auto lines = static_cast<Eigen::Index>(sums_.size());
   sum_squares_.setZero(lines, head_dim_v);
   sum_grown_.setZero(lines, head_dim_v);
   sum_extra_.setZero(lines, head_dim_v);
-  v_min_.setConstant(head_dim_v, std::numeric_limits<double>::infinity());
-  v_max_.setConstant(head_dim_v, -std::numeric_limits<double>::infinity());
+  range_.min.setConstant(head_dim_v, std::numeric_limits<double>::infinity());
+  range_.max.setConstant(head_dim_v, -std::numeric_limits<double>::infinity());
   for (Eigen::Index line = 0; line < lines; ++line) {
     LineSums& sums = sums_[static_cast<std::size_t>(line)];
     const double n = CountOf(line);
@@ -134,8 +133,7 @@ double BlockBound::Growth(double c, double n) const {
   return x / (1.0 - x) + (2.0 * std::ceil(n / rules_.tile_min) + 8.0) * kU;
 }
 
-void BlockBound::AddLine(Eigen::Index line, KeyRange tile, const double* weights,
-                         const KeysAndValues& keys) {
+void BlockBound::AddLine(Eigen::Index line, KeyRange tile, const double* weights) {
   LineSums& sums = sums_[static_cast<std::size_t>(line)];
   const KeyRange seen = Intersect(block_.visible[static_cast<std::size_t>(line)], tile);
   const Eigen::Index count = seen.last - seen.first;
@@ -166,8 +164,8 @@ void BlockBound::AddLine(Eigen::Index line, KeyRange tile, const double* weights
   if (rules_.u_p > 0.0) {
     // The stored weight may be e^-Theta of p_j, so its relative rounding may be that much larger.
     Terms least = p;
-    if (keys.weight_scale.size() > 0) {
-      least *= keys.weight_scale.segment(seen.first - keys.range.first, count).array();
+    if (keys_.weight_scale.size() > 0) {
+      least *= keys_.weight_scale.segment(seen.first - keys_.range.first, count).array();
     }
     up = (rules_.tiny * e / least.max(kLeast)).min(1.0).max(rules_.u_p);
     if (sums.flat && rules_.flat_exact) up = up.min(2.0 * own);
@@ -192,30 +190,53 @@ void BlockBound::AddLine(Eigen::Index line, KeyRange tile, const double* weights
   }
 }
 
-void BlockBound::AddRange(KeyRange tile, const Eigen::Ref<const RowMajorMatrix>& values) {
-  const std::uint8_t* seen = block_.seen_by_any.data() + (tile.first - block_.hull.first);
-  for (Eigen::Index key = 0; key < values.rows(); ++key) {
-    if (seen[key] == 0) continue;
-    v_min_ = v_min_.cwiseMin(values.row(key));
-    v_max_ = v_max_.cwiseMax(values.row(key));
+void BlockBound::ValueRange::Add(const Eigen::Ref<const Eigen::RowVectorXd>& values) {
+  min = min.cwiseMin(values);
+  max = max.cwiseMax(values);
+}
+
+void BlockBound::AddRange(KeyRange tile) {
+  for (std::int64_t key = tile.first; key < tile.last; ++key) {
+    if (block_.seen_by_any[static_cast<std::size_t>(key - block_.hull.first)] == 0) continue;
+    range_.Add(keys_.values.row(key - keys_.range.first));
   }
 }
 
-void BlockBound::AddTile(KeyRange tile, const Eigen::Ref<const RowMajorMatrix>& weights,
-                         const KeysAndValues& keys) {
-  const auto values = keys.values.middleRows(tile.first - keys.range.first, tile.last - tile.first);
+BlockBound::ValueRange BlockBound::RangeOf(Eigen::Index line) const {
+  const auto [first, last] = block_.visible[static_cast<std::size_t>(line)];
+  ValueRange range{keys_.values.row(first - keys_.range.first),
+                   keys_.values.row(first - keys_.range.first)};
+  for (std::int64_t key = first + 1; key < last; ++key) {
+    if (block_.Sees(line, key)) range.Add(keys_.values.row(key - keys_.range.first));
+  }
+  return range;
+}
+
+void BlockBound::CapOf(const ValueRange& range, Eigen::Index line, const LineFacts& facts,
+                       const Eigen::Ref<const Eigen::RowVectorXd>& out, Terms* cap,
+                       Terms* largest) const {
+  const LineSums& sums = sums_[static_cast<std::size_t>(line)];
+  const double r = (1.0 + sums.up_max) * (1.0 + rules_.u_v) * (1.0 + facts.g_pv) / facts.kept - 1.0;
+  *largest = range.min.array().abs().max(range.max.array().abs());
+  *cap = (range.max.array() - out.array()).max(out.array() - range.min.array()) +
+         (facts.sink ? 1.0 : 0.0) * out.array().abs() + r * *largest;
+}
+
+void BlockBound::AddTile(KeyRange tile, const Eigen::Ref<const RowMajorMatrix>& weights) {
+  const auto values =
+      keys_.values.middleRows(tile.first - keys_.range.first, tile.last - tile.first);
   grown_.resize(weights.rows(), weights.cols());
   extra_.resize(weights.rows(), weights.cols());
   any_extra_ = false;
   for (Eigen::Index line = 0; line < weights.rows(); ++line) {
-    AddLine(line, tile, weights.data() + line * weights.outerStride(), keys);
+    AddLine(line, tile, weights.data() + line * weights.outerStride());
   }
   absolute_ = values.cwiseAbs();
   squares_ = values.cwiseAbs2();
   sum_squares_.noalias() += weights * squares_;
   sum_grown_.noalias() += grown_ * absolute_;
   if (any_extra_) sum_extra_.noalias() += extra_ * absolute_;
-  AddRange(tile, values);
+  AddRange(tile);
 }
 
 BlockBound::LineFacts BlockBound::FactsOf(Eigen::Index line, double weight_sum) const {
@@ -268,12 +289,15 @@ Eigen::ArrayXd BlockBound::ErrorOf(Eigen::Index line, const LineFacts& facts,
        facts.g_l * facts.high * size + std::expm1(facts.theta_s) * facts.pi_s * size) /
       den;
 
-  // The range of the values, over all keys that the block of lines sees: never less than the row's.
-  const Terms largest = v_min_.array().abs().max(v_max_.array().abs());
+  // The range of the values over all keys that the block sees is never less than the line's, which
+  // is looked for only where it can matter.
+  Terms cap;
+  Terms largest;
+  CapOf(range_, line, facts, out, &cap, &largest);
+  const bool unknown = facts.theta_max > kThetaLimit;
+  if (unknown || (error > cap).any()) CapOf(RangeOf(line), line, facts, out, &cap, &largest);
+  error = unknown ? cap : Terms(error.min(cap));
   const double r = (1.0 + sums.up_max) * (1.0 + rules_.u_v) * (1.0 + facts.g_pv) / facts.kept - 1.0;
-  const Terms cap =
-      (v_max_.array() - o).max(o - v_min_.array()) + (facts.sink ? 1.0 : 0.0) * size + r * largest;
-  error = facts.theta_max > kThetaLimit ? cap : Terms(error.min(cap));
   const Terms parts = (a / den).min((1.0 + r) * largest);  // mean size of what splits store
   return error + 3.0 * kU * (size + error) + rules_.u_part * (parts + error) + rules_.part_floor +
          facts.n * 0x1p-125 * (1.0 + largest);

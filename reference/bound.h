@@ -45,12 +45,11 @@ double OutputRounding(const BoundRules& rules, double size, double error);
 // Collects the sums of a block, one tile of keys after the other, and turns them into bounds.
 class BlockBound {
  public:
-  // `block` has errors and outlives this.
-  BlockBound(const BoundRules& rules, const ScoreBlock& block, Eigen::Index head_dim_v);
+  // `block` has errors; it and `keys` outlive this.
+  BlockBound(const BoundRules& rules, const ScoreBlock& block, const KeysAndValues& keys);
 
   // weights: [lines, tile] of FillWeights.
-  void AddTile(KeyRange tile, const Eigen::Ref<const RowMajorMatrix>& weights,
-               const KeysAndValues& keys);
+  void AddTile(KeyRange tile, const Eigen::Ref<const RowMajorMatrix>& weights);
 
   // Bound of one line after all tiles. out: its exact output [head_dim_v]; weight_sum: l; lse: its
   // exact LSE. Elements are finite and >= 0; 0 where the exact number is not finite, and for a line
@@ -88,9 +87,22 @@ class BlockBound {
     double low = 0.0;   // D / (1 - g_l)
   };
 
+  using Terms = Eigen::Array<double, 1, Eigen::Dynamic>;
+
   double CountOf(Eigen::Index line) const;
-  void AddLine(Eigen::Index line, KeyRange tile, const double* weights, const KeysAndValues& keys);
-  void AddRange(KeyRange tile, const Eigen::Ref<const RowMajorMatrix>& values);
+  // Smallest and largest value of each column.
+  struct ValueRange {
+    Eigen::RowVectorXd min;
+    Eigen::RowVectorXd max;
+    void Add(const Eigen::Ref<const Eigen::RowVectorXd>& values);
+  };
+
+  void AddLine(Eigen::Index line, KeyRange tile, const double* weights);
+  void AddRange(KeyRange tile);
+  ValueRange RangeOf(Eigen::Index line) const;  // over the keys that the line sees
+  // The most that a mean of the line's values can be off, and the largest of their sizes.
+  void CapOf(const ValueRange& range, Eigen::Index line, const LineFacts& facts,
+             const Eigen::Ref<const Eigen::RowVectorXd>& out, Terms* cap, Terms* largest) const;
   double Growth(double c, double n) const;
   LineFacts FactsOf(Eigen::Index line, double weight_sum) const;
   double LseBound(const LineFacts& facts, double lse) const;
@@ -100,6 +112,7 @@ class BlockBound {
 
   const BoundRules& rules_;
   const ScoreBlock& block_;
+  const KeysAndValues& keys_;
   std::vector<LineSums> sums_;
   bool any_extra_ = false;      // in this tile
   RowMajorMatrix grown_;        // p e^Theta, tile by tile
@@ -109,8 +122,7 @@ class BlockBound {
   RowMajorMatrix sum_squares_;  // [lines, head_dim_v]: sum p v^2
   RowMajorMatrix sum_grown_;    // sum p e^Theta |v|
   RowMajorMatrix sum_extra_;    // sum p e^Theta (up - base_up) |v|
-  Eigen::RowVectorXd v_min_;    // over the keys that some line of the block sees
-  Eigen::RowVectorXd v_max_;
+  ValueRange range_;            // over the keys that some line of the block sees
 };
 
 }  // namespace attest

@@ -81,8 +81,8 @@ double Ratio(double error, double bound) {
   return std::isnan(ratio) ? std::numeric_limits<double>::infinity() : ratio;
 }
 
-// A row that sees nothing but keys at -1e30. float32 has no digits left for differences of such
-// scores, and exp2 of a fused multiply-add overflows on them: nothing to judge.
+// A row that sees nothing but keys at -1e30: float32 has no digits left for their differences, and
+// the largest Theta_j stands for a bound that nobody needs.
 bool IsHopeless(const Trial& trial, Eigen::Index row) {
   return trial.expected.visible[static_cast<std::size_t>(row)] > 0 &&
          trial.expected.lse[row] < -1e20;

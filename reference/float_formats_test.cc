@@ -160,5 +160,83 @@ TEST(Float32, AMillionPatternsSurviveLoadAndStore) {
   }
 }
 
+// The formats by their definition: sign, 2^(exponent - bias), fraction.
+double ByDefinition(DType format, int bits) {
+  const bool e5m2 = format == DType::kFloat8E5M2;
+  const int fraction_bits = e5m2 ? 2 : 3;
+  const int bias = e5m2 ? 15 : (format == DType::kFloat8E4M3FNUZ ? 8 : 7);
+  const int fraction = bits & ((1 << fraction_bits) - 1);
+  const int exponent = (bits & 0x7F) >> fraction_bits;
+  const double sign = bits >= 128 ? -1.0 : 1.0;
+  if (format == DType::kFloat8E4M3FN && (bits & 0x7F) == 0x7F) return std::nan("");
+  if (format == DType::kFloat8E4M3FNUZ && bits == 0x80) return std::nan("");
+  if (e5m2 && exponent == 31) {
+    return fraction == 0 ? sign * std::numeric_limits<double>::infinity() : std::nan("");
+  }
+  const int whole = exponent == 0 ? fraction : fraction + (1 << fraction_bits);
+  return sign * std::ldexp(whole, std::max(exponent, 1) - bias - fraction_bits);
+}
+
+class Float8 : public ::testing::TestWithParam<DType> {};
+
+TEST_P(Float8, EveryPatternMeansItsNumberAndComesBack) {
+  for (int bits = 0; bits < 256; ++bits) {
+    const double want = ByDefinition(GetParam(), bits);
+    const double got = Float8ToDouble(GetParam(), static_cast<std::uint8_t>(bits));
+    if (std::isnan(want)) {
+      EXPECT_TRUE(std::isnan(got)) << bits;
+      continue;
+    }
+    EXPECT_EQ(got, want) << bits;
+    EXPECT_EQ(std::signbit(got), std::signbit(want)) << bits;
+    if (std::isinf(want)) continue;
+    EXPECT_EQ(int{DoubleToFloat8(GetParam(), want)}, bits);
+  }
+}
+
+TEST_P(Float8, RoundsToNearestTiesToEven) {
+  for (int bits = 0; bits < 127; ++bits) {
+    const double low = ByDefinition(GetParam(), bits);
+    const double high = ByDefinition(GetParam(), bits + 1);
+    if (!std::isfinite(low) || !std::isfinite(high)) continue;
+    const double middle = (low + high) / 2;
+    EXPECT_EQ(int{DoubleToFloat8(GetParam(), middle)}, bits % 2 == 0 ? bits : bits + 1) << bits;
+    EXPECT_EQ(int{DoubleToFloat8(GetParam(), std::nextafter(middle, 0.0))}, bits) << bits;
+    EXPECT_EQ(int{DoubleToFloat8(GetParam(), std::nextafter(middle, 1e9))}, bits + 1) << bits;
+  }
+}
+
+TEST_P(Float8, SaturatesAndKeepsNaN) {
+  const double largest = LargestFinite(GetParam());
+  for (const double x : {largest * 1.01, 1e9, 1e300, std::numeric_limits<double>::infinity()}) {
+    EXPECT_EQ(RoundTo(GetParam(), x), largest) << x;
+    EXPECT_EQ(RoundTo(GetParam(), -x), -largest) << x;
+  }
+  EXPECT_TRUE(std::isnan(RoundTo(GetParam(), std::nan(""))));
+  EXPECT_EQ(RoundTo(GetParam(), 1e-9), 0.0);
+  EXPECT_EQ(RoundTo(GetParam(), -1e-9), 0.0);
+  EXPECT_EQ(std::signbit(RoundTo(GetParam(), -1e-9)), GetParam() != DType::kFloat8E4M3FNUZ);
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, Float8,
+                         ::testing::Values(DType::kFloat8E4M3FN, DType::kFloat8E4M3FNUZ,
+                                           DType::kFloat8E5M2),
+                         [](const auto& info) { return std::string(Name(info.param)); });
+
+TEST(Float8Formats, HaveTheirLargestNumbers) {
+  EXPECT_EQ(LargestFinite(DType::kFloat8E4M3FN), 448.0);
+  EXPECT_EQ(LargestFinite(DType::kFloat8E4M3FNUZ), 240.0);
+  EXPECT_EQ(LargestFinite(DType::kFloat8E5M2), 57344.0);
+}
+
+TEST(Int8, IsStoredToNearestEvenWithinItsRange) {
+  EXPECT_EQ(RoundTo(DType::kInt8, 2.5), 2.0);
+  EXPECT_EQ(RoundTo(DType::kInt8, 3.5), 4.0);
+  EXPECT_EQ(RoundTo(DType::kInt8, -2.5), -2.0);
+  EXPECT_EQ(RoundTo(DType::kInt8, -2.6), -3.0);
+  EXPECT_EQ(RoundTo(DType::kInt8, 1e9), 127.0);
+  EXPECT_EQ(RoundTo(DType::kInt8, -1e9), -128.0);
+}
+
 }  // namespace
 }  // namespace attest

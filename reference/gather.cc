@@ -126,7 +126,7 @@ KeysAndValues GatherKeys(const Problem& problem, const AttentionTensors& tensors
   result.values.resize(range.last - range.first, problem.head_dim_v);
   const DType dtype = problem.uses_paged_kv() ? problem.cache_dtype : problem.query_dtype;
   const KeyFinder finder(problem, tensors, request, kv_head);
-  const bool weighted = problem.kv_scale_kind == KvScaleKind::kPerTokenHead;
+  const bool weighted = problem.kv_scale_kind != KvScaleKind::kNone;
   if (weighted) result.weight_scale.resize(range.last - range.first);
   for (std::int64_t key = range.first; key < range.last; ++key) {
     LoadLine(dtype, finder.Key(key), key, result.keys.row(key - range.first), &result.odd_keys);

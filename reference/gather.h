@@ -33,8 +33,8 @@ struct KeysAndValues {
   RowMajorMatrix values;  // [keys, head_dim_v]
   std::vector<NonFinite> odd_keys;
   std::vector<NonFinite> odd_values;
-  // |value_scale| of each key, at most 1; empty unless scales are per token and head. Kernels that
-  // multiply such a scale into the weight store a weight that is smaller by it.
+  // |value_scale| of each key, at most 1; empty without scales. A kernel that multiplies the scale
+  // into the weight stores a weight that is smaller by it.
   Eigen::RowVectorXd weight_scale;
 };
 

@@ -133,7 +133,7 @@ BlockSums SumOverKeys(const ScoreBlock& block, const KeysAndValues& keys, BlockB
     sums.weights += weights.rowwise().sum();
     sums.values.noalias() += weights * values;
     AddOddValues(block, keys, tile, weights, &sums.values);
-    if (bound != nullptr) bound->AddTile(tile, weights, keys);
+    if (bound != nullptr) bound->AddTile(tile, weights);
   }
   for (Eigen::Index n = 0; n < sums.weights.size() && !block.sink.empty(); ++n) {
     const double sink = block.sink[static_cast<std::size_t>(n)];
@@ -180,7 +180,7 @@ void ComputeBlock(const Work& work, const KeysAndValues& keys, const Target* tar
   const ScoreBlock block = ComputeScores(lines, keys, work.score_rules);
   std::unique_ptr<BlockBound> bound;
   if (work.options.bound) {
-    bound = std::make_unique<BlockBound>(work.rules, block, work.problem.head_dim_v);
+    bound = std::make_unique<BlockBound>(work.rules, block, keys);
   }
   const BlockSums sums = SumOverKeys(block, keys, bound.get());
   for (std::size_t i = 0; i < count; ++i) {

@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "reference/testing/random_problem.h"
 
@@ -136,6 +137,142 @@ TEST(Oracle, ARefusalNamesTheTensorAndWhatIsWrongWithIt) {
             "seq_lens[0]: 4, the problem says 3");
   EXPECT_EQ(message([](Call* c, AttentionTensors*) { c->problem.scale = 0.0F; }),
             "scale: 0 is not finite and nonzero");
+}
+
+// As HandMade, with scores worked out by hand from ln 1, ln 2, ln 4 of the last row.
+TEST(Oracle, CapsThenBiasesThenMasks) {
+  Problem problem;
+  problem.softcap = 0.5F;
+  problem.alibi = true;
+  problem.custom_mask = MaskKind::kAdditive;
+  Random random(1);
+  problem.query_dtype = problem.cache_dtype = DType::kFloat32;
+  problem.head_dim_qk = problem.head_dim_v = 1;
+  problem.scale = 2.0F;
+  problem.block_size = 2;
+  problem.requests = {{.q_len = 2, .seq_len = 3}};
+  testing::Fill fill = testing::RandomFill(&random);
+  fill.query = [](auto...) { return 1.0; };
+  fill.key = [](auto, std::int64_t key, auto...) { return 0.25 * key; };
+  fill.slope = [](auto) { return 0.75; };
+  fill.mask = [](auto, auto, std::int64_t row, std::int64_t key) {
+    if (row == 1 && key == 1) return -std::numeric_limits<double>::infinity();
+    return row == 0 && key == 2 ? std::nan("") : 3.0 * key;  // NaN above the diagonal
+  };
+  const Call call = testing::BuildCall(&random, problem, fill, false);
+  const auto expected = ComputeExpected(problem, call.Tensors(), AllRows(problem),
+                                        DefaultArithmetic(), {.bound = true, .detail = true});
+  ASSERT_TRUE(expected.ok()) << expected.status().message();
+  const LineDetail& row = expected->detail[1];
+  EXPECT_EQ(row.first_key, 0);
+  EXPECT_EQ(row.visible, (std::vector<std::uint8_t>{1, 0, 1}));
+  EXPECT_NEAR(row.score[0], 0.0 - 0.75 * 2, 1e-15);
+  EXPECT_EQ(row.score[1], -std::numeric_limits<double>::infinity());
+  EXPECT_NEAR(row.score[2], 0.5 * std::tanh(1.0 / 0.5) + 6.0, 1e-15);
+  EXPECT_NEAR(row.weight[0] + row.weight[2], 1.0, 1e-15);
+  EXPECT_EQ(row.weight[1], 0.0);
+  EXPECT_NEAR(std::log(row.weight[2]), row.score[2] - expected->lse[1], 1e-14);
+  EXPECT_EQ(expected->visible[1], 2);
+  EXPECT_EQ(expected->detail[0].visible, (std::vector<std::uint8_t>{1, 1}));
+}
+
+// A slot that only masks hide, with garbage in key, value and both scales.
+TEST(Oracle, ReadsNothingOfASlotThatAMaskHides) {
+  Problem problem;
+  problem.query_dtype = DType::kFloat32;
+  problem.cache_dtype = DType::kFloat8E5M2;
+  problem.kv_scale_kind = KvScaleKind::kPerTokenHead;
+  problem.custom_mask = MaskKind::kBoolean;
+  problem.head_dim_qk = problem.head_dim_v = 3;
+  problem.block_size = 4;
+  problem.requests = {{.q_len = 3, .seq_len = 9}};
+  const auto build = [&problem](bool garbage) {
+    Random random(5);
+    testing::Fill fill = testing::RandomFill(&random);
+    fill.mask = [](auto, auto, auto, std::int64_t key) { return key == 2 ? 0.0 : 1.0; };
+    Call call = testing::BuildCall(&random, problem, fill, false);
+    std::int32_t page = 0;
+    std::memcpy(&page, call.block_table.At({0, 0}), sizeof(page));
+    if (garbage) {
+      testing::SetFloat(&call.key_scale, {page, 2, 0}, std::nan(""));
+      testing::SetFloat(&call.value_scale, {page, 2, 0}, std::numeric_limits<double>::infinity());
+      *call.key_cache.At({page, 2, 0, 1}) = std::byte{0xFF};
+      *call.value_cache.At({page, 2, 0, 0}) = std::byte{0x7C};  // infinity
+    }
+    return call;
+  };
+  const Call clean = build(false);
+  const Call dirty = build(true);
+  const auto want = Compute(clean);
+  const auto got = Compute(dirty);
+  ASSERT_TRUE(want.ok() && got.ok()) << got.status().message();
+  EXPECT_EQ(want->out, got->out);
+  EXPECT_EQ(want->lse, got->lse);
+  EXPECT_EQ(want->out_bound, got->out_bound);
+  EXPECT_EQ(want->lse_bound, got->lse_bound);
+  // The same scale in a slot that rows see is refused.
+  Call live = build(false);
+  std::int32_t page = 0;
+  std::memcpy(&page, live.block_table.At({0, 0}), sizeof(page));
+  testing::SetFloat(&live.value_scale, {page, 3, 0}, std::nan(""));
+  const auto refused = Compute(live);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.status().message(),
+            "value_scale[" + std::to_string(page) + "][3][0]: nan is the scale of a live slot");
+}
+
+// A finite "minus infinity" takes a key out of the output and leaves the bound what it is without.
+TEST(Oracle, ALargeNegativeBiasDoesNotSpoilTheBound) {
+  Problem problem;
+  problem.query_dtype = problem.cache_dtype = problem.output_dtype = DType::kFloat32;
+  problem.custom_mask = MaskKind::kAdditive;
+  problem.head_dim_qk = problem.head_dim_v = 8;
+  problem.causality = Causality::kNonCausal;
+  problem.requests = {{.q_len = 1, .seq_len = 40}};
+  const auto compute = [&problem](double fill_in) {
+    Random random(5);
+    testing::Fill fill = testing::RandomFill(&random);
+    fill.mask = [fill_in](auto, auto, auto, std::int64_t key) {
+      return key % 3 == 0 ? fill_in : 0;
+    };
+    return Compute(testing::BuildCall(&random, problem, fill, false));
+  };
+  const auto removed = compute(-std::numeric_limits<double>::infinity());
+  const auto lowest = compute(std::numeric_limits<float>::lowest());
+  ASSERT_TRUE(removed.ok() && lowest.ok());
+  EXPECT_EQ(lowest->visible[0], 40);
+  EXPECT_TRUE(lowest->out.isApprox(removed->out, 1e-14));
+  EXPECT_LT(lowest->out_bound.maxCoeff(), 1.5 * removed->out_bound.maxCoeff());
+  EXPECT_LT(lowest->lse_bound[0], 1.5 * removed->lse_bound[0]);
+}
+
+TEST(Oracle, RefusalsNameTheNewTensorsToo) {
+  Random random(1);
+  Problem problem;
+  problem.tree_mask = problem.alibi = true;
+  problem.custom_mask = MaskKind::kBoolean;
+  problem.cache_dtype = DType::kFloat8E4M3FN;
+  problem.kv_scale_kind = KvScaleKind::kPerHead;
+  problem.requests = {{.q_len = 2, .seq_len = 5}};
+  const Call call = testing::BuildCall(&random, problem, testing::RandomFill(&random), false);
+  ASSERT_TRUE(Compute(call).ok()) << Compute(call).status().message();
+  const auto message = [&call](auto change) {
+    AttentionTensors tensors = call.Tensors();
+    change(&tensors);
+    return ComputeExpected(call.problem, tensors, AllRows(call.problem), DefaultArithmetic(), {})
+        .status()
+        .message();
+  };
+  EXPECT_EQ(message([](AttentionTensors* t) { t->tree_mask = {}; }), "tree_mask: missing");
+  EXPECT_EQ(message([](AttentionTensors* t) { t->tree_mask.dtype = DType::kInt8; }),
+            "tree_mask: dtype int8, expected bool");
+  EXPECT_EQ(message([](AttentionTensors* t) { t->custom_mask.shape[3] = 4; }).substr(0, 12),
+            "custom_mask:");
+  EXPECT_EQ(message([](AttentionTensors* t) { t->alibi_slopes.shape[0] = 2; }),
+            "alibi_slopes: shape [2], axis 0 contradicts the problem");
+  EXPECT_EQ(message([](AttentionTensors* t) { t->value_scale = {}; }), "value_scale: missing");
+  EXPECT_EQ(message([](AttentionTensors* t) { t->key_scale.shape.pop_back(); }),
+            "key_scale: 2 axes, expected 3");
 }
 
 TEST(Oracle, RefusesARowThatTheProblemDoesNotHave) {

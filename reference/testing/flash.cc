@@ -93,6 +93,9 @@ class Line {
   float Weight(float product, float top) const {
     if (!how_.base_two) return std::exp(product - top);
     const float factor = late_ ? scale_ * kLog2E : kLog2E;
+    // The rounding of a shift near 1e30 is more than any exponent: whoever has such biases
+    // subtracts numbers that were rounded alike.
+    if (top < -1e20F) return std::exp2(product * factor - top * factor);
     const float shift = top * factor;
     return std::exp2(std::fma(product, factor, -shift));
   }

@@ -41,10 +41,7 @@ struct Text {
   double n() const { return static_cast<double>(s.size()); }
   double V(std::size_t j, std::size_t c) const { return x.Value(key[j], c); }
   double u_d() const { return x.key_scale.empty() ? 0.0 : u; }
-  bool per_token() const {
-    return std::any_of(x.key_scale.begin(), x.key_scale.end(),
-                       [this](float scale) { return scale != x.key_scale[0]; });
-  }
+  bool scaled() const { return !x.key_scale.empty(); }
 
   // Score of one key, and its dz and coh before the exponential.
   void AddScore(std::size_t j) {
@@ -106,11 +103,11 @@ struct Text {
                          u * (4 * std::max(std::fabs(s[j]), std::fabs(m)) + 9 * (m - s[j])) +
                          a.exp_error;
       const double p = std::exp(s[j] - m);
-      const double weight_scale = per_token() ? std::min(1.0F, x.value_scale[key[j]]) : 1.0;
+      const double weight_scale = scaled() ? std::min(1.0F, x.value_scale[key[j]]) : 1.0;
       const double least = p * weight_scale;
       double rounding = k.u_p > 0 ? std::max(k.u_p, std::min(1.0, k.tiny / least)) : 0;
       if (k.flushes && k.u_p > 0 && least < std::ldexp(1.0, k.format.min_exponent)) rounding = 1;
-      if (flat && !x.has_sink && a.round_p <= 1 && !per_token()) {
+      if (flat && !x.has_sink && a.round_p <= 1 && !scaled()) {
         rounding = std::min(rounding, 2 * own);
       }
       if (p < 0x1p-124) rounding += 1;
