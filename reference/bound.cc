@@ -34,20 +34,6 @@ constexpr double kFar = -90.0;
 using Line = Eigen::Map<const Eigen::Array<double, 1, Eigen::Dynamic>>;
 using Terms = Eigen::Array<double, 1, Eigen::Dynamic>;
 
-// All visible scores are equal and no sink is there: with a sink the running maximum may start
-// there and stay, so no weight need be 1.
-bool IsFlat(const ScoreBlock& block, Eigen::Index line) {
-  if (!block.sink.empty()) return false;
-  const KeyRange range = block.visible[static_cast<std::size_t>(line)];
-  const auto scores =
-      block.score.row(line).segment(range.first - block.hull.first, range.last - range.first);
-  if (block.seen.empty()) return scores.minCoeff() == block.max[line];
-  for (std::int64_t key = range.first; key < range.last; ++key) {
-    if (block.Sees(line, key) && scores[key - range.first] != block.max[line]) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 BoundRules MakeBoundRules(const Problem& problem, const Arithmetic& arithmetic) {
@@ -104,8 +90,9 @@ double OutputRounding(const BoundRules& rules, double size, double error) {
   return rules.flushes && size - error < smallest ? std::max(rounding, smallest) : rounding;
 }
 
-BlockBound::BlockBound(const BoundRules& rules, const ScoreBlock& block, Eigen::Index head_dim_v)
-    : rules_(rules), block_(block), sums_(block.visible.size()) {
+BlockBound::BlockBound(const BoundRules& rules, const QueryBlock& block, const Eigen::VectorXd& max,
+                       const std::vector<bool>& flat, Eigen::Index head_dim_v)
+    : rules_(rules), block_(block), max_(max), sums_(block.visible.size()) {
   const auto lines = static_cast<Eigen::Index>(sums_.size());
   sum_squares_.setZero(lines, head_dim_v);
   sum_grown_.setZero(lines, head_dim_v);
@@ -115,12 +102,13 @@ BlockBound::BlockBound(const BoundRules& rules, const ScoreBlock& block, Eigen::
   for (Eigen::Index line = 0; line < lines; ++line) {
     LineSums& sums = sums_[static_cast<std::size_t>(line)];
     const double n = CountOf(line);
-    const double m = std::abs(block.max[line]);
+    const double m = std::abs(max[line]);
     const double rescales = std::ceil(n / rules.tile_min);
     const double split =
         2.0 * (4.0 * kU * (m + std::log(std::max(n, 1.0)) + 1.0) + rules.eps_alpha + rules.eps_exp);
     sums.spread = split + rescales * (rules.eps_alpha + 2.0 * kU);
-    sums.flat = n > 0.0 && IsFlat(block, line);
+    // With a sink the running maximum may start there and stay, so no weight need be 1.
+    sums.flat = n > 0.0 && block.sink.empty() && flat[static_cast<std::size_t>(line)];
     sums.base_up = sums.flat && rules.flat_exact ? 0.0 : rules.u_p;
   }
 }
@@ -134,26 +122,25 @@ double BlockBound::Growth(double c, double n) const {
   return x / (1.0 - x) + (2.0 * std::ceil(n / rules_.tile_min) + 8.0) * kU;
 }
 
-void BlockBound::AddLine(Eigen::Index line, KeyRange tile, const double* weights,
-                         const KeysAndValues& keys) {
+void BlockBound::AddLine(Eigen::Index line, const ScoreTile& tile, const RowMajorMatrix& weights,
+                         const GatheredValues& values) {
   LineSums& sums = sums_[static_cast<std::size_t>(line)];
-  const KeyRange seen = Intersect(block_.visible[static_cast<std::size_t>(line)], tile);
+  const KeyRange seen = Intersect(block_.visible[static_cast<std::size_t>(line)], tile.keys);
   const Eigen::Index count = seen.last - seen.first;
-  const Eigen::Index offset = seen.first - tile.first;
-  const Eigen::Index column = seen.first - block_.hull.first;
+  const Eigen::Index offset = seen.first - tile.keys.first;
   auto grown = grown_.row(line).array();
   auto extra = extra_.row(line).array();
   grown.setZero();
   extra.setZero();
-  const double m = block_.max[line];
+  const double m = max_[line];
   if (count == 0 || std::isnan(m)) return;
 
-  const Line p(weights + offset, count);
+  const Line p(&weights(line, offset), count);
   // A score of -inf, masked or not, has weight 0 and no error; any finite stand-in keeps its terms
   // finite, and this one is far.
-  const Terms s = Line(&block_.score(line, column), count).max(m - 1e9);
+  const Terms s = Line(&tile.score(line, offset), count).max(m - 1e9);
   // dz_j + coh_j, then Theta_j.
-  Terms own = Line(&block_.error(line, column), count) +
+  Terms own = Line(&tile.error(line, offset), count) +
               kU * (4.0 * s.abs().max(std::abs(m)) + 9.0 * (m - s)) + rules_.eps_exp;
   Terms theta = own + sums.spread;
   // A weight that is far below the floor counts there and nowhere else.
@@ -166,8 +153,8 @@ void BlockBound::AddLine(Eigen::Index line, KeyRange tile, const double* weights
   if (rules_.u_p > 0.0) {
     // The stored weight may be e^-Theta of p_j, so its relative rounding may be that much larger.
     Terms least = p;
-    if (keys.weight_scale.size() > 0) {
-      least *= keys.weight_scale.segment(seen.first - keys.range.first, count).array();
+    if (values.weight_scale.size() > 0) {
+      least *= values.weight_scale.segment(offset, count).array();
     }
     up = (rules_.tiny * e / least.max(kLeast)).min(1.0).max(rules_.u_p);
     if (sums.flat && rules_.flat_exact) up = up.min(2.0 * own);
@@ -192,42 +179,39 @@ void BlockBound::AddLine(Eigen::Index line, KeyRange tile, const double* weights
   }
 }
 
-void BlockBound::AddRange(KeyRange tile, const Eigen::Ref<const RowMajorMatrix>& values) {
-  const std::uint8_t* seen = block_.seen_by_any.data() + (tile.first - block_.hull.first);
-  for (Eigen::Index key = 0; key < values.rows(); ++key) {
+void BlockBound::AddRange(const GatheredValues& values) {
+  const std::uint8_t* seen = block_.seen_by_any.data() + (values.range.first - block_.hull.first);
+  for (Eigen::Index key = 0; key < values.lines.rows(); ++key) {
     if (seen[key] == 0) continue;
-    v_min_ = v_min_.cwiseMin(values.row(key));
-    v_max_ = v_max_.cwiseMax(values.row(key));
+    v_min_ = v_min_.cwiseMin(values.lines.row(key));
+    v_max_ = v_max_.cwiseMax(values.lines.row(key));
   }
 }
 
-void BlockBound::AddTile(KeyRange tile, const Eigen::Ref<const RowMajorMatrix>& weights,
-                         const KeysAndValues& keys) {
-  const auto values = keys.values.middleRows(tile.first - keys.range.first, tile.last - tile.first);
+void BlockBound::AddTile(const ScoreTile& tile, const RowMajorMatrix& weights,
+                         const GatheredValues& values) {
   grown_.resize(weights.rows(), weights.cols());
   extra_.resize(weights.rows(), weights.cols());
   any_extra_ = false;
-  for (Eigen::Index line = 0; line < weights.rows(); ++line) {
-    AddLine(line, tile, weights.data() + line * weights.outerStride(), keys);
-  }
-  absolute_ = values.cwiseAbs();
-  squares_ = values.cwiseAbs2();
+  for (Eigen::Index line = 0; line < weights.rows(); ++line) AddLine(line, tile, weights, values);
+  absolute_ = values.lines.cwiseAbs();
+  squares_ = values.lines.cwiseAbs2();
   sum_squares_.noalias() += weights * squares_;
   sum_grown_.noalias() += grown_ * absolute_;
   if (any_extra_) sum_extra_.noalias() += extra_ * absolute_;
-  AddRange(tile, values);
+  AddRange(values);
 }
 
 BlockBound::LineFacts BlockBound::FactsOf(Eigen::Index line, double weight_sum) const {
   const LineSums& sums = sums_[static_cast<std::size_t>(line)];
   LineFacts facts;
   facts.n = CountOf(line);
-  facts.m = std::abs(block_.max[line]);
+  facts.m = std::abs(max_[line]);
   facts.sink = !block_.sink.empty();
   double sink_error = rules_.eps_exp + sums.spread;
   if (facts.sink) {
     const double sigma = block_.sink[static_cast<std::size_t>(line)];
-    facts.pi_s = std::exp(sigma - block_.max[line]) / weight_sum;
+    facts.pi_s = std::exp(sigma - max_[line]) / weight_sum;
     if (facts.pi_s > 0.0) sink_error += 8.0 * kU * (std::abs(sigma) + facts.m);
   }
   facts.theta_s = std::min(sink_error, kThetaLimit);
@@ -284,7 +268,7 @@ void BlockBound::Finish(Eigen::Index line, const Eigen::Ref<const Eigen::RowVect
                         double* lse_bound) const {
   out_bound.setZero();
   *lse_bound = 0.0;
-  if (!std::isfinite(block_.max[line])) return;
+  if (!std::isfinite(max_[line])) return;
   const LineFacts facts = FactsOf(line, weight_sum);
   if (std::isfinite(lse)) *lse_bound = LseBound(facts, lse) * kOwnRounding;
   if (facts.n == 0.0) return;

@@ -45,12 +45,13 @@ double OutputRounding(const BoundRules& rules, double size, double error);
 // Collects the sums of a block, one tile of keys after the other, and turns them into bounds.
 class BlockBound {
  public:
-  // `block` has errors and outlives this.
-  BlockBound(const BoundRules& rules, const ScoreBlock& block, Eigen::Index head_dim_v);
+  // max: of each line, over all its keys and the sink, as the weights have it. flat: whether all
+  // visible scores of a line equal max. Both and `block` outlive this.
+  BlockBound(const BoundRules& rules, const QueryBlock& block, const Eigen::VectorXd& max,
+             const std::vector<bool>& flat, Eigen::Index head_dim_v);
 
-  // weights: [lines, tile] of FillWeights.
-  void AddTile(KeyRange tile, const Eigen::Ref<const RowMajorMatrix>& weights,
-               const KeysAndValues& keys);
+  // tile has errors; weights: [lines, keys] of FillWeights.
+  void AddTile(const ScoreTile& tile, const RowMajorMatrix& weights, const GatheredValues& values);
 
   // Bound of one line after all tiles. out: its exact output [head_dim_v]; weight_sum: l; lse: its
   // exact LSE. Elements are finite and >= 0; 0 where the exact number is not finite, and for a line
@@ -89,8 +90,9 @@ class BlockBound {
   };
 
   double CountOf(Eigen::Index line) const;
-  void AddLine(Eigen::Index line, KeyRange tile, const double* weights, const KeysAndValues& keys);
-  void AddRange(KeyRange tile, const Eigen::Ref<const RowMajorMatrix>& values);
+  void AddLine(Eigen::Index line, const ScoreTile& tile, const RowMajorMatrix& weights,
+               const GatheredValues& values);
+  void AddRange(const GatheredValues& values);
   double Growth(double c, double n) const;
   LineFacts FactsOf(Eigen::Index line, double weight_sum) const;
   double LseBound(const LineFacts& facts, double lse) const;
@@ -99,7 +101,8 @@ class BlockBound {
                          const Eigen::Ref<const Eigen::RowVectorXd>& out, double weight_sum) const;
 
   const BoundRules& rules_;
-  const ScoreBlock& block_;
+  const QueryBlock& block_;
+  const Eigen::VectorXd& max_;
   std::vector<LineSums> sums_;
   bool any_extra_ = false;      // in this tile
   RowMajorMatrix grown_;        // p e^Theta, tile by tile

@@ -103,6 +103,11 @@ class KeyFinder {
 
 void LoadLine(DType dtype, Line line, std::int64_t key, Eigen::Ref<Eigen::RowVectorXd> target,
               std::vector<NonFinite>* odd) {
+  const auto size = static_cast<Eigen::Index>(SizeOf(dtype));
+  if (line.step == size && line.run >= target.size() && line.scale == 1.0 &&
+      LoadNormals(dtype, line.address, static_cast<std::size_t>(target.size()), target.data())) {
+    return;
+  }
   for (Eigen::Index first = 0; first < target.size(); line.address += line.jump) {
     const Eigen::Index last = first + std::min<Eigen::Index>(line.run, target.size() - first);
     for (Eigen::Index column = first; column < last; ++column) {
@@ -116,27 +121,41 @@ void LoadLine(DType dtype, Line line, std::int64_t key, Eigen::Ref<Eigen::RowVec
   }
 }
 
+DType StoredType(const Problem& problem) {
+  return problem.uses_paged_kv() ? problem.cache_dtype : problem.query_dtype;
+}
+
+void Reset(KeyRange range, int head_dim, Gathered* gathered) {
+  gathered->range = range;
+  gathered->lines.resize(range.last - range.first, head_dim);
+  gathered->odd.clear();
+}
+
 }  // namespace
 
-KeysAndValues GatherKeys(const Problem& problem, const AttentionTensors& tensors, int request,
-                         int kv_head, KeyRange range) {
-  KeysAndValues result;
-  result.range = range;
-  result.keys.resize(range.last - range.first, problem.head_dim_qk);
-  result.values.resize(range.last - range.first, problem.head_dim_v);
-  const DType dtype = problem.uses_paged_kv() ? problem.cache_dtype : problem.query_dtype;
+void GatherKeys(const Problem& problem, const AttentionTensors& tensors, int request, int kv_head,
+                KeyRange range, Gathered* keys) {
+  Reset(range, problem.head_dim_qk, keys);
+  const KeyFinder finder(problem, tensors, request, kv_head);
+  for (std::int64_t key = range.first; key < range.last; ++key) {
+    LoadLine(StoredType(problem), finder.Key(key), key, keys->lines.row(key - range.first),
+             &keys->odd);
+  }
+}
+
+void GatherValues(const Problem& problem, const AttentionTensors& tensors, int request, int kv_head,
+                  KeyRange range, GatheredValues* values) {
+  Reset(range, problem.head_dim_v, values);
   const KeyFinder finder(problem, tensors, request, kv_head);
   const bool weighted = problem.kv_scale_kind == KvScaleKind::kPerTokenHead;
-  if (weighted) result.weight_scale.resize(range.last - range.first);
+  values->weight_scale.resize(weighted ? range.last - range.first : 0);
   for (std::int64_t key = range.first; key < range.last; ++key) {
-    LoadLine(dtype, finder.Key(key), key, result.keys.row(key - range.first), &result.odd_keys);
-    LoadLine(dtype, finder.Value(key), key, result.values.row(key - range.first),
-             &result.odd_values);
+    LoadLine(StoredType(problem), finder.Value(key), key, values->lines.row(key - range.first),
+             &values->odd);
     if (!weighted) continue;
     const double scale = std::abs(finder.ValueScale(key));
-    result.weight_scale[key - range.first] = scale <= 1.0 ? scale : 1.0;  // NaN in a dead slot
+    values->weight_scale[key - range.first] = scale <= 1.0 ? scale : 1.0;  // NaN in a dead slot
   }
-  return result;
 }
 
 void GatherQuery(const Problem& problem, const AttentionTensors& tensors, QueryRow row, int q_head,

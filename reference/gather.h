@@ -27,20 +27,24 @@ struct NonFinite {
 // A key that one row must not see may be seen by another row of the same matrix product, and
 // 0 * NaN is NaN. So non-finite elements are 0 in the matrices and stand in lists beside them,
 // sorted by key; whoever sees such a key adds its effect by hand.
-struct KeysAndValues {
-  KeyRange range;         // line i of the matrices is key range.first + i
-  RowMajorMatrix keys;    // [keys, head_dim_qk]
-  RowMajorMatrix values;  // [keys, head_dim_v]
-  std::vector<NonFinite> odd_keys;
-  std::vector<NonFinite> odd_values;
+struct Gathered {
+  KeyRange range;        // line i of the matrix is key range.first + i
+  RowMajorMatrix lines;  // [keys, head_dim_qk] or [keys, head_dim_v]
+  std::vector<NonFinite> odd;
+};
+
+struct GatheredValues : Gathered {
   // |value_scale| of each key, at most 1; empty unless scales are per token and head. Kernels that
   // multiply such a scale into the weight store a weight that is smaller by it.
   Eigen::RowVectorXd weight_scale;
 };
 
-// Stored numbers times their scales, exactly.
-KeysAndValues GatherKeys(const Problem& problem, const AttentionTensors& tensors, int request,
-                         int kv_head, KeyRange range);
+// Stored numbers times their scales, exactly. What `keys` or `values` held before is gone; its
+// memory is used again.
+void GatherKeys(const Problem& problem, const AttentionTensors& tensors, int request, int kv_head,
+                KeyRange range, Gathered* keys);
+void GatherValues(const Problem& problem, const AttentionTensors& tensors, int request, int kv_head,
+                  KeyRange range, GatheredValues* values);
 
 // One query line, [head_dim_qk], as it stands.
 void GatherQuery(const Problem& problem, const AttentionTensors& tensors, QueryRow row, int q_head,
