@@ -138,7 +138,7 @@ void BlockBound::AddLine(Eigen::Index line, const ScoreTile& tile, const RowMajo
   const Line p(&weights(line, offset), count);
   // A score of -inf, masked or not, has weight 0 and no error; any finite stand-in keeps its terms
   // finite, and this one is far.
-  const Terms s = Line(&tile.score(line, offset), count).max(m - 1e9);
+  const Terms s = Line(&tile.score(line, offset), count).max(-1e300);
   // dz_j + coh_j, then Theta_j.
   Terms own = Line(&tile.error(line, offset), count) +
               kU * (4.0 * s.abs().max(std::abs(m)) + 9.0 * (m - s)) + rules_.eps_exp;

@@ -31,26 +31,34 @@ struct Trial {
 };
 
 Trial MakeTrial(Random* random, std::string_view family, const testing::Sizes& sizes,
-                Problem problem, const Arithmetic& arithmetic) {
+                Problem problem, const Arithmetic& arithmetic, bool dressed = false) {
   Trial trial;
   trial.what = std::string(family) + " " + std::string(Name(problem.query_dtype)) + " keys " +
                std::to_string(sizes.keys) + " head_dim " + std::to_string(sizes.head_dim_qk);
   trial.numbers = testing::MakeFamily(random, family, sizes, problem.query_dtype);
   const Numbers& n = trial.numbers;
+  if (dressed) testing::Dress(random, &problem, &trial.numbers);
   problem.head_dim_qk = static_cast<int>(sizes.head_dim_qk);
   problem.head_dim_v = static_cast<int>(sizes.head_dim_v);
   problem.scale = n.scale;
   problem.sinks = n.has_sink;
   problem.requests = {{.q_len = sizes.rows, .seq_len = sizes.keys}};
-  const auto at = [](const std::vector<std::vector<float>>& m, std::int64_t line, std::int64_t c) {
-    return static_cast<double>(m[static_cast<std::size_t>(line)][static_cast<std::size_t>(c)]);
-  };
+  const auto at = [](std::int64_t n) { return static_cast<std::size_t>(n); };
   trial.call = testing::BuildCall(
       random, problem,
-      {.query = [&](std::int64_t row, auto, std::int64_t c) { return at(n.q, row, c); },
-       .key = [&](auto, std::int64_t key, auto, std::int64_t c) { return at(n.k, key, c); },
-       .value = [&](auto, std::int64_t key, auto, std::int64_t c) { return at(n.v, key, c); },
-       .sink = [&](auto) { return static_cast<double>(n.sink); }},
+      {.query = [&](std::int64_t row, auto, std::int64_t c) { return n.q[at(row)][at(c)]; },
+       .key = [&](auto, std::int64_t key, auto, std::int64_t c) { return n.Key(at(key), at(c)); },
+       .value = [&](auto, std::int64_t key, auto,
+                    std::int64_t c) { return n.Value(at(key), at(c)); },
+       .sink = [&](auto) { return n.sink; },
+       .slope = [&](auto) { return n.slope; },
+       .tree = {},
+       .mask = [&](auto, auto, std::int64_t row, std::int64_t key) -> double {
+         return n.seen.empty() ? n.bias[at(row)][at(key)] : n.seen[at(row)][at(key)];
+       },
+       .scale = [&](auto, std::int64_t key, bool value) -> double {
+         return (value ? n.value_scale : n.key_scale)[at(key)];
+       }},
       false);
   auto expected = ComputeExpected(problem, trial.call.Tensors(), AllRows(problem), arithmetic, {});
   EXPECT_TRUE(expected.ok()) << expected.status().message();
@@ -73,9 +81,17 @@ double Ratio(double error, double bound) {
   return std::isnan(ratio) ? std::numeric_limits<double>::infinity() : ratio;
 }
 
+// A row that sees nothing but keys at -1e30. float32 has no digits left for differences of such
+// scores, and exp2 of a fused multiply-add overflows on them: nothing to judge.
+bool IsHopeless(const Trial& trial, Eigen::Index row) {
+  return trial.expected.visible[static_cast<std::size_t>(row)] > 0 &&
+         trial.expected.lse[row] < -1e20;
+}
+
 void Judge(const Trial& trial, const Flash& how, Worst* worst) {
   const Problem& problem = trial.call.problem;
   for (Eigen::Index row = 0; row < trial.expected.lse.size(); ++row) {
+    if (IsHopeless(trial, row)) continue;
     const KeyRange seen = VisibleHull(problem, 0, row);
     const testing::FlashLine line = testing::RunFlash(trial.numbers, static_cast<std::size_t>(row),
                                                       seen, problem.query_dtype, how);
@@ -111,6 +127,7 @@ Flash RandomFlash(Random* random, DType dtype) {
   how.lazy_rescale = random->OneIn(3) ? 5.0F : 0.0F;
   how.sum_rounded = random->OneIn(3);
   how.sink_first = random->OneIn(2);
+  how.dequantise = random->OneIn(2);
   return how;
 }
 
@@ -148,9 +165,11 @@ TEST_P(BoundOfDType, HoldsForEveryKernelOfTheDefaultClass) {
     for (int n = 0; n < 6; ++n) {
       Random random(seed += 10);
       const Trial trial = MakeTrial(&random, family, RandomSizes(&random),
-                                    RandomMask(&random, dtype), DefaultArithmetic());
+                                    RandomMask(&random, dtype), DefaultArithmetic(), n % 2 == 1);
       for (int variant = 0; variant < 3; ++variant) {
-        Judge(trial, RandomFlash(&random, dtype), &worst);
+        Flash how = RandomFlash(&random, dtype);
+        if (random.OneIn(2)) how.tanh_error = 4.9e-4F;
+        Judge(trial, how, &worst);
       }
     }
   }
@@ -166,7 +185,7 @@ TEST_P(BoundOfDType, HoldsForEveryIeeeKernelOfTheStrictClass) {
     for (int n = 0; n < 3; ++n) {
       Random random(seed += 10);
       const Trial trial = MakeTrial(&random, family, RandomSizes(&random),
-                                    RandomMask(&random, dtype), StrictArithmetic());
+                                    RandomMask(&random, dtype), StrictArithmetic(), n % 2 == 1);
       for (int variant = 0; variant < 3; ++variant) {
         Flash how = RandomFlash(&random, dtype);
         how.accumulation = testing::Accumulation::kFused;
@@ -185,11 +204,13 @@ TEST_P(BoundOfDType, HoldsForTruncatingKernelsOfTheLenientClass) {
     for (int n = 0; n < 4; ++n) {
       Random random(seed += 10);
       const Trial trial = MakeTrial(&random, family, RandomSizes(&random),
-                                    RandomMask(&random, dtype), LenientArithmetic());
+                                    RandomMask(&random, dtype), LenientArithmetic(), n % 2 == 1);
       for (int variant = 0; variant < 3; ++variant) {
         Flash how = RandomFlash(&random, dtype);
         how.truncate = dtype != DType::kFloat32;
         how.round_partials = dtype != DType::kFloat32;
+        how.round_dequantised = dtype != DType::kFloat32;
+        how.tanh_error = random.Pick({4.9e-4F, -4.9e-4F});
         how.round_scaled_query = dtype != DType::kFloat32 && random.OneIn(2);
         Judge(trial, how, &worst);
       }
@@ -217,10 +238,11 @@ TEST_P(BoundOfDType, IsNeverBelowItsTextAndRarelyFarAbove) {
       const Arithmetic how = random.Pick({DefaultArithmetic(), StrictArithmetic(), lenient, parts});
       const double least = how.round_partial > 0.0 ? 0.5 : 0.999;
       const Problem mask = RandomMask(&random, dtype);
-      const Trial trial = MakeTrial(&random, family, RandomSizes(&random), mask, how);
+      const Trial trial = MakeTrial(&random, family, RandomSizes(&random), mask, how, n % 2 == 1);
       for (Eigen::Index row = 0; row < trial.expected.lse.size(); ++row) {
         const KeyRange seen = VisibleHull(trial.call.problem, 0, row);
-        if (seen.first == seen.last) continue;
+        if (trial.expected.visible[static_cast<std::size_t>(row)] == 0) continue;
+        if (IsHopeless(trial, row)) continue;
         const testing::PlainBound text = testing::ComputePlainBound(
             trial.numbers, static_cast<std::size_t>(row), seen, dtype, how);
         for (std::size_t c = 0; c < text.out.size(); ++c) {

@@ -2,7 +2,6 @@
 #include "reference/tensor_checks.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -10,35 +9,11 @@
 #include <string_view>
 
 #include "reference/gather.h"
+#include "reference/tensor_shape.h"
 #include "spec/vocabulary/mask.h"
 
 namespace attest {
 namespace {
-
-Status CheckTensor(std::string_view name, const TensorView& tensor, DType dtype,
-                   const std::vector<std::int64_t>& shape) {
-  if (!tensor.present()) return BadInput(fmt::format("{}: missing", name));
-  if (tensor.dtype != dtype) {
-    return BadInput(
-        fmt::format("{}: dtype {}, expected {}", name, Name(tensor.dtype), Name(dtype)));
-  }
-  if (tensor.shape.size() != shape.size() || tensor.strides.size() != shape.size()) {
-    return BadInput(
-        fmt::format("{}: {} axes, expected {}", name, tensor.shape.size(), shape.size()));
-  }
-  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
-    // A negative expectation leaves the axis free, down to -1 - expectation elements.
-    const bool fits = shape[axis] < 0 ? tensor.shape[axis] >= -1 - shape[axis]
-                                      : tensor.shape[axis] == shape[axis];
-    if (!fits) {
-      return BadInput(fmt::format("{}: shape [{}], axis {} contradicts the problem", name,
-                                  fmt::join(tensor.shape, ", "), axis));
-    }
-  }
-  return {};
-}
-
-constexpr std::int64_t AtLeast(std::int64_t count) { return -1 - count; }
 
 std::int32_t ReadInt32(const std::byte* address) {
   std::int32_t value = 0;
@@ -96,23 +71,15 @@ Status CheckBlockTable(const Problem& p, const AttentionTensors& tensors) {
   return {};
 }
 
-using Shape = std::vector<std::int64_t>;
-
 Status CheckCaches(const Problem& p, const AttentionTensors& tensors) {
-  const bool split = p.cache_layout == CacheLayout::kXSplit;
-  const auto x = static_cast<std::int64_t>(16 / SizeOf(p.cache_dtype));
-  const std::int64_t d = p.head_dim_qk;
-  const std::int64_t heads = p.num_kv_heads;
-  const Shape keys = split ? Shape{AtLeast(1), heads, (d + x - 1) / x, p.block_size, x}
-                           : Shape{AtLeast(1), p.block_size, heads, d};
-  if (Status s = CheckTensor("key_cache", tensors.key_cache, p.cache_dtype, keys); !s.ok()) {
+  if (Status s =
+          CheckTensor("key_cache", tensors.key_cache, p.cache_dtype, KeyCacheShape(p, AtLeast(1)));
+      !s.ok()) {
     return s;
   }
   if (p.cache_layout == CacheLayout::kSharedLatent && !tensors.value_cache.present()) return {};
-  const std::int64_t pages = tensors.key_cache.shape[0];
-  const Shape values = split ? Shape{pages, heads, p.head_dim_v, p.block_size}
-                             : Shape{pages, p.block_size, heads, p.head_dim_v};
-  return CheckTensor("value_cache", tensors.value_cache, p.cache_dtype, values);
+  return CheckTensor("value_cache", tensors.value_cache, p.cache_dtype,
+                     ValueCacheShape(p, tensors.key_cache.shape[0]));
 }
 
 // live[k]: some row of the request sees key k, as far as ranges say.

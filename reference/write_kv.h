@@ -34,8 +34,8 @@ struct WriteKvImage {
 };
 
 // Changes exactly the slots >= 0 of slot_mapping: token t goes to page slot / N, offset slot % N.
-//   32 and 16 bit   converted to the cache's type, to nearest even; a NaN is quiet and keeps only
-//                   its sign
+//   32 and 16 bit   the bits of the query's type as they are, or converted to the cache's type, to
+//                   nearest even; then a NaN is quiet and keeps only its sign
 //   8-bit floats    fl32(x) / scale in float32, then to nearest even, at most the largest finite
 //                   number; NaN stays NaN. scale is 1 without scales, and that of the slot with
 //                   per_tensor and per_head scales

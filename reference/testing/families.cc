@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <functional>
+#include <limits>
 
 #include "reference/float_formats.h"
 
@@ -187,6 +188,89 @@ const std::vector<Family>& Families() {
 }
 
 }  // namespace
+
+namespace {
+
+void AddMask(Random* random, Problem* problem, Numbers* n) {
+  const std::int64_t hidden = random->Int(1, 20);  // one key in so many
+  problem->custom_mask = MaskKind::kBoolean;
+  n->seen.assign(n->rows(), std::vector<std::uint8_t>(n->keys(), 1));
+  for (auto& row : n->seen) {
+    for (std::uint8_t& key : row) key = random->OneIn(hidden + 1) ? 0 : 1;
+  }
+}
+
+void AddBias(Random* random, Problem* problem, Numbers* n) {
+  const double size = random->Pick({0.1, 3.0, 100.0});
+  const double mask = random->Pick({-std::numeric_limits<double>::infinity(), -1e4, -1e30});
+  problem->custom_mask = MaskKind::kAdditive;
+  problem->additive_mask_dtype = random->OneIn(2) ? DType::kFloat32 : problem->query_dtype;
+  n->bias.assign(n->rows(), std::vector<float>(n->keys()));
+  for (auto& row : n->bias) {
+    for (float& x : row) {
+      const double number = random->OneIn(4) ? mask : size * random->Normal();
+      x = static_cast<float>(RoundTo(problem->additive_mask_dtype, number));
+    }
+  }
+}
+
+// Stores k and v in `dtype` with a scale of each tensor or of each token.
+void Quantise(Random* random, DType dtype, bool per_token, Matrix* matrix,
+              std::vector<float>* scales) {
+  const double spread = random->Pick({0.01, 0.11, 1.3});
+  const auto scale = static_cast<float>(spread * (0.5 + random->Uniform()));
+  scales->clear();
+  for (auto& line : *matrix) {
+    scales->push_back(per_token ? static_cast<float>(scale * (0.5 + random->Uniform())) : scale);
+    for (float& x : line) {
+      x = static_cast<float>(RoundTo(dtype, static_cast<double>(x) / scales->back()));
+    }
+  }
+}
+
+}  // namespace
+
+bool Numbers::Sees(std::size_t row, std::size_t key) const {
+  if (!seen.empty() && seen[row][key] == 0) return false;
+  return bias.empty() || bias[row][key] != -std::numeric_limits<float>::infinity();
+}
+
+double Numbers::Key(std::size_t key, std::size_t column) const {
+  const double stored = k[key][column];
+  return key_scale.empty() ? stored : stored * static_cast<double>(key_scale[key]);
+}
+
+double Numbers::Value(std::size_t key, std::size_t column) const {
+  const double stored = v[key][column];
+  return value_scale.empty() ? stored : stored * static_cast<double>(value_scale[key]);
+}
+
+double Numbers::Distance(std::size_t row, std::size_t key) const {
+  const auto position = static_cast<double>(keys()) - static_cast<double>(rows() - row);
+  return std::fabs(position - static_cast<double>(key));
+}
+
+void Dress(Random* random, Problem* problem, Numbers* numbers) {
+  if (random->OneIn(3)) {
+    problem->softcap = numbers->softcap = random->Pick({0.7F, 15.0F, 50.0F});
+  }
+  if (random->OneIn(3)) {
+    problem->alibi = numbers->has_slope = true;
+    numbers->slope = static_cast<float>(std::exp2(-8.0 * random->Uniform()));
+  }
+  if (random->OneIn(3)) {
+    AddMask(random, problem, numbers);
+  } else if (random->OneIn(2)) {
+    AddBias(random, problem, numbers);
+  }
+  if (!random->OneIn(3)) return;
+  const bool per_token = random->OneIn(2);
+  problem->kv_scale_kind = per_token ? KvScaleKind::kPerTokenHead : KvScaleKind::kPerTensor;
+  problem->cache_dtype = random->Pick({DType::kFloat8E4M3FN, DType::kFloat8E5M2});
+  if (per_token && random->OneIn(2)) problem->cache_dtype = DType::kInt8;
+  Quantise(random, problem->cache_dtype, per_token, &numbers->k, &numbers->key_scale);
+  Quantise(random, problem->cache_dtype, per_token, &numbers->v, &numbers->value_scale);
+}
 
 const std::vector<std::string_view>& FamilyNames() {
   static const std::vector<std::string_view> names = [] {

@@ -75,8 +75,10 @@ struct State {
 class Line {
  public:
   Line(const Numbers& numbers, std::size_t row, DType dtype, const Flash& how)
-      : numbers_(numbers), query_(numbers.q[row]), dtype_(dtype), how_(how) {
+      : numbers_(numbers), row_(row), query_(numbers.q[row]), dtype_(dtype), how_(how) {
     scale_ = numbers.scale;
+    // Only a plain product can wait for its scale until the exponential.
+    late_ = how.base_two && numbers.softcap == 0.0F && !numbers.has_slope && numbers.bias.empty();
     if (!how.round_scaled_query) return;
     for (float& x : query_) x = Store(dtype, x * scale_, how.truncate);
     scale_ = 1.0F;
@@ -90,40 +92,70 @@ class Line {
   // exp(scale * (product - top)) or, where products carry the scale already, exp(product - top).
   float Weight(float product, float top) const {
     if (!how_.base_two) return std::exp(product - top);
-    const float factor = scale_ * kLog2E;
+    const float factor = late_ ? scale_ * kLog2E : kLog2E;
     const float shift = top * factor;
     return std::exp2(std::fma(product, factor, -shift));
   }
-  float Logit(float top) const { return how_.base_two ? top * scale_ : top; }
-  float Unlogit(float logit) const { return how_.base_two ? logit / scale_ : logit; }
+  float Logit(float top) const { return late_ ? top * scale_ : top; }
+  float Unlogit(float logit) const { return late_ ? logit / scale_ : logit; }
 
-  std::vector<float> Products(KeyRange tile) const;
+  // A stored number as it is multiplied.
+  float Operand(float stored, const std::vector<float>& scales, std::size_t key) const;
+  float Score(std::size_t key) const;
+  std::vector<float> Scores(KeyRange tile) const;  // -inf: masked
   void AddTile(KeyRange tile, State* state) const;
   void AddSink(State* state) const;
   State RunSplit(KeyRange keys, bool sink) const;
   FlashLine Merge(const std::vector<State>& parts) const;
 
   const Numbers& numbers_;
+  std::size_t row_;
   std::vector<float> query_;
   DType dtype_;
   const Flash& how_;
   float scale_ = 1.0F;
+  bool late_ = false;
 };
 
-std::vector<float> Line::Products(KeyRange tile) const {
-  std::vector<float> products;
-  for (std::int64_t key = tile.first; key < tile.last; ++key) {
-    const std::vector<float>& line = numbers_.k[static_cast<std::size_t>(key)];
-    const float dot =
-        Accumulate(how_.accumulation, 0.0F, query_, [&line](std::size_t n) { return line[n]; });
-    products.push_back(how_.base_two ? dot : dot * scale_);
+float Line::Operand(float stored, const std::vector<float>& scales, std::size_t key) const {
+  if (scales.empty() || !how_.dequantise) return stored;
+  const float number = stored * scales[key];
+  return how_.round_dequantised ? Store(dtype_, number, how_.truncate) : number;
+}
+
+float Line::Score(std::size_t key) const {
+  const std::vector<float>& line = numbers_.k[key];
+  float dot = Accumulate(how_.accumulation, 0.0F, query_,
+                         [&](std::size_t n) { return Operand(line[n], numbers_.key_scale, key); });
+  if (!numbers_.key_scale.empty() && !how_.dequantise) dot *= numbers_.key_scale[key];
+  if (late_) return dot;
+  float score = dot * scale_;
+  if (numbers_.softcap > 0.0F) {
+    const float error = key % 2 == 0 ? how_.tanh_error : -how_.tanh_error;
+    score = numbers_.softcap * (std::tanh(score / numbers_.softcap) * (1.0F + error));
   }
-  return products;
+  if (!numbers_.bias.empty()) score += numbers_.bias[row_][key];
+  if (numbers_.has_slope) {
+    const auto distance = static_cast<float>(numbers_.Distance(row_, key));
+    score = how_.base_two ? std::fma(-numbers_.slope, distance, score)
+                          : score - numbers_.slope * distance;
+  }
+  return score;
+}
+
+std::vector<float> Line::Scores(KeyRange tile) const {
+  std::vector<float> scores;
+  for (std::int64_t key = tile.first; key < tile.last; ++key) {
+    const auto at = static_cast<std::size_t>(key);
+    scores.push_back(numbers_.Sees(row_, at) ? Score(at) : -kInfinity);
+  }
+  return scores;
 }
 
 void Line::AddTile(KeyRange tile, State* state) const {
-  std::vector<float> weights = Products(tile);
+  std::vector<float> weights = Scores(tile);
   const float largest = *std::max_element(weights.begin(), weights.end());
+  if (largest == -kInfinity) return;
   const bool keep =
       state->top > -kInfinity && Logit(largest) <= Logit(state->top) + how_.lazy_rescale;
   const float top = keep ? state->top : std::max(largest, state->top);
@@ -134,14 +166,21 @@ void Line::AddTile(KeyRange tile, State* state) const {
   }
   state->top = top;
   std::vector<float> stored = weights;
+  const bool folded = !numbers_.value_scale.empty() && !how_.dequantise;
   for (std::size_t n = 0; n < weights.size(); ++n) {
-    weights[n] = Weight(weights[n], top);
-    stored[n] = rounds() ? Store(dtype_, weights[n], how_.truncate) : weights[n];
-    state->sum += how_.sum_rounded ? stored[n] : weights[n];
+    weights[n] = weights[n] == -kInfinity ? 0.0F : Weight(weights[n], top);
+    const float plain = rounds() ? Store(dtype_, weights[n], how_.truncate) : weights[n];
+    state->sum += how_.sum_rounded ? plain : weights[n];
+    stored[n] = plain;
+    if (!folded) continue;
+    const float scaled =
+        weights[n] * numbers_.value_scale[static_cast<std::size_t>(tile.first) + n];
+    stored[n] = rounds() ? Store(dtype_, scaled, how_.truncate) : scaled;
   }
   for (std::size_t c = 0; c < state->out.size(); ++c) {
     state->out[c] = Accumulate(how_.accumulation, state->out[c], stored, [&](std::size_t n) {
-      return numbers_.v[static_cast<std::size_t>(tile.first) + n][c];
+      const std::size_t key = static_cast<std::size_t>(tile.first) + n;
+      return Operand(numbers_.v[key][c], numbers_.value_scale, key);
     });
   }
 }
@@ -230,8 +269,11 @@ std::string Describe(const Flash& how) {
   if (how.lazy_rescale > 0.0F) text += ", lazy";
   if (how.sum_rounded) text += ", sum of rounded weights";
   if (how.sink_first) text += ", sink first";
+  if (how.dequantise) text += ", dequantised";
+  if (how.tanh_error != 0.0F) text += ", tanh inexact";
   if (how.truncate) text += ", truncated";
   if (how.round_scaled_query) text += ", scaled query rounded";
+  if (how.round_dequantised) text += ", dequantised rounded";
   if (how.round_partials) text += ", partials rounded";
   return text;
 }

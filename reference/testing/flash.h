@@ -33,10 +33,16 @@ struct Flash {
   float lazy_rescale = 0.0F;  // keep the old maximum until it is exceeded by this much
   bool sum_rounded = false;   // the denominator sums weights after rounding
   bool sink_first = false;    // the running maximum starts at the sink
+  // Scales of an 8-bit cache: k and v are multiplied by them before they are used, or the score and
+  // the weight (before it is stored) are.
+  bool dequantise = false;
+  // Every tanh is wrong by this much, to one side or the other.
+  float tanh_error = 0.0F;
   // Only the lenient class admits these.
   bool truncate = false;  // weights and outputs are cut, not rounded
   bool round_scaled_query = false;
-  bool round_partials = false;  // split outputs are stored in the query's type
+  bool round_dequantised = false;  // dequantised keys and values are stored in the query's type
+  bool round_partials = false;     // split outputs are stored in the query's type
 };
 std::string Describe(const Flash& how);
 
@@ -45,7 +51,7 @@ struct FlashLine {
   float lse = 0.0F;
 };
 
-// `dtype` is the type of query, cache and output; scale must be positive.
+// `dtype` is the type of query and output; scale must be positive.
 FlashLine RunFlash(const Numbers& numbers, std::size_t row, KeyRange seen, DType dtype,
                    const Flash& how);
 

@@ -31,28 +31,62 @@ Class ClassOf(DType dtype, const Arithmetic& a) {
 // One line of the text: key by key.
 struct Text {
   const Numbers& x;
-  const std::vector<float>& q;
+  std::size_t row;
   KeyRange seen;
   Class k;
-  std::vector<double> s, S, pi, theta, up;
+  std::vector<std::size_t> key;  // that are visible
+  std::vector<double> s, dz, coh, pi, theta, up;
   double m = 0, l = 0, pi_s = 0, spread = 0, g_pv = 0, g_l = 0, theta_s = 0;
 
   double n() const { return static_cast<double>(s.size()); }
-  double V(std::size_t j, std::size_t c) const {
-    return x.v[static_cast<std::size_t>(seen.first) + j][c];
+  double V(std::size_t j, std::size_t c) const { return x.Value(key[j], c); }
+  double u_d() const { return x.key_scale.empty() ? 0.0 : u; }
+  bool per_token() const {
+    return std::any_of(x.key_scale.begin(), x.key_scale.end(),
+                       [this](float scale) { return scale != x.key_scale[0]; });
+  }
+
+  // Score of one key, and its dz and coh before the exponential.
+  void AddScore(std::size_t j) {
+    const Arithmetic& a = k.given;
+    double dot = 0;
+    double absolute = 0;
+    for (std::size_t c = 0; c < x.q[row].size(); ++c) {
+      const double product = static_cast<double>(x.q[row][c]) * x.Key(j, c);
+      dot += product;
+      absolute += std::fabs(product);
+    }
+    const double z = x.scale * dot;
+    const double cd = a.accumulate_qk * static_cast<double>(x.q[row].size()) * u;
+    const double g = cd / (1 - cd);
+    double d = ((1 + g) * (1 + a.round_q) * (1 + a.round_k) * (1 + u_d()) - 1) *
+               std::fabs(x.scale) * absolute;
+    double c = 3 * u * std::fabs(z) + a.round_score * std::fabs(z);
+    double score = z;
+    if (x.softcap > 0) {
+      const double cap = x.softcap;
+      c += 3 * u * std::fabs(z);
+      const double t = std::tanh(std::max(std::fabs(z) - d - c, 0.0) / cap);
+      const double der = 1 - t * t;
+      score = cap * std::tanh(z / cap);
+      d *= der;
+      c = c * der + (a.tanh_error + 3 * u + a.round_score) * std::fabs(score);
+    }
+    const double additive = x.bias.empty() ? 0.0 : x.bias[row][j];
+    const double distance = x.has_slope ? -x.slope * x.Distance(row, j) : 0.0;
+    score += additive + distance;
+    c += 3 * u * (std::fabs(additive) + std::fabs(distance));
+    const int biases = (x.bias.empty() ? 0 : 1) + (x.has_slope ? 1 : 0);
+    c += biases * (u + a.round_score) * std::fabs(score);
+    key.push_back(j);
+    s.push_back(score);
+    dz.push_back(d);
+    coh.push_back(c);
   }
 
   void Scores() {
-    for (std::int64_t key = seen.first; key < seen.last; ++key) {
-      double dot = 0;
-      double absolute = 0;
-      for (std::size_t c = 0; c < q.size(); ++c) {
-        const double product = static_cast<double>(q[c]) * x.k[static_cast<std::size_t>(key)][c];
-        dot += product;
-        absolute += std::fabs(product);
-      }
-      s.push_back(x.scale * dot);
-      S.push_back(std::fabs(x.scale) * absolute);
+    for (std::int64_t j = seen.first; j < seen.last; ++j) {
+      if (x.Sees(row, static_cast<std::size_t>(j))) AddScore(static_cast<std::size_t>(j));
     }
     m = *std::max_element(s.begin(), s.end());
     if (x.has_sink) m = std::max(m, static_cast<double>(x.sink));
@@ -66,21 +100,24 @@ struct Text {
     const double rescales = std::ceil(n() / a.tile_min);
     spread = rescales * (k.eps_alpha + 2 * u) +
              2 * (4 * u * (std::fabs(m) + std::log(n()) + 1) + k.eps_alpha + a.exp_error);
-    const double cd = a.accumulate_qk * static_cast<double>(q.size()) * u;
-    const double of_product = cd / (1 - cd) + a.round_q + a.round_k + a.round_q * a.round_k;
     const bool flat = std::all_of(s.begin(), s.end(), [this](double z) { return z == m; });
     for (std::size_t j = 0; j < s.size(); ++j) {
-      const double dz = of_product * S[j];
-      double coh = 3 * u * std::fabs(s[j]) + a.round_score * std::fabs(s[j]);
-      coh += u * (4 * std::max(std::fabs(s[j]), std::fabs(m)) + 9 * (m - s[j])) + a.exp_error;
+      const double own = dz[j] + coh[j] +
+                         u * (4 * std::max(std::fabs(s[j]), std::fabs(m)) + 9 * (m - s[j])) +
+                         a.exp_error;
       const double p = std::exp(s[j] - m);
-      double rounding = k.u_p > 0 ? std::max(k.u_p, std::min(1.0, k.tiny / p)) : 0;
-      if (k.flushes && k.u_p > 0 && p < std::ldexp(1.0, k.format.min_exponent)) rounding = 1;
-      if (flat && !x.has_sink && a.round_p <= 1) rounding = std::min(rounding, 2 * (dz + coh));
+      const double weight_scale = per_token() ? std::min(1.0F, x.value_scale[key[j]]) : 1.0;
+      const double least = p * weight_scale;
+      double rounding = k.u_p > 0 ? std::max(k.u_p, std::min(1.0, k.tiny / least)) : 0;
+      if (k.flushes && k.u_p > 0 && least < std::ldexp(1.0, k.format.min_exponent)) rounding = 1;
+      if (flat && !x.has_sink && a.round_p <= 1 && !per_token()) {
+        rounding = std::min(rounding, 2 * own);
+      }
       if (p < 0x1p-124) rounding += 1;
+      const bool far = s[j] - m + own + spread < -90;
       pi.push_back(p / l);
-      theta.push_back(dz + coh + spread);
-      up.push_back(rounding);
+      theta.push_back(far ? 0 : own + spread);
+      up.push_back(far ? 0 : rounding);
     }
     const double growth = (2 * rescales + 8) * u;
     g_pv = a.accumulate_pv * n() * u / (1 - a.accumulate_pv * n() * u) + growth;
@@ -124,16 +161,17 @@ struct Text {
       centred = std::max(centred, away);
       largest = std::max(largest, v);
     }
-    const double u_v = k.given.round_v;
+    const double u_v = (1 + k.given.round_v) * (1 + u_d()) - 1;
     const double T = std::expm1(theta_s) * pi_s * std::fabs(o);
     double E =
         (C + std::max(P, Q) + (u_v + g_pv + u_v * g_pv) * A + g_l * std::fabs(o) * whole + T) /
         (low * (1 - g_l));
     const double R =
         (1 + *std::max_element(up.begin(), up.end())) * (1 + u_v) * (1 + g_pv) / (1 - g_l) - 1;
-    E = std::min(E, centred + (x.has_sink ? std::fabs(o) : 0) + R * largest);
-    E += 3 * u * (std::fabs(o) + E) + k.given.round_partial * (A + E) +
-         n() * 0x1p-126 * (1 + largest);
+    const double range = centred + (x.has_sink ? std::fabs(o) : 0) + R * largest;
+    E = *std::max_element(theta.begin(), theta.end()) > 100 ? range : std::min(E, range);
+    E += 3 * u * (std::fabs(o) + E) + k.given.round_partial * (std::min(A, 2 * largest) + E) +
+         n() * 0x1p-125 * (1 + largest);
     return E + Stored(std::fabs(o), E);
   }
 };
@@ -142,7 +180,7 @@ struct Text {
 
 PlainBound ComputePlainBound(const Numbers& numbers, std::size_t row, KeyRange seen, DType dtype,
                              const Arithmetic& arithmetic) {
-  Text text{.x = numbers, .q = numbers.q[row], .seen = seen, .k = ClassOf(dtype, arithmetic)};
+  Text text{.x = numbers, .row = row, .seen = seen, .k = ClassOf(dtype, arithmetic)};
   text.Scores();
   text.LogWeights();
   const double low = text.Low();

@@ -19,7 +19,7 @@ struct PlainBound {
   double lse = 0.0;
 };
 
-// `dtype` is the type of query, cache and output; at least one key is seen.
+// `dtype` is the type of query and output; at least one key is seen.
 PlainBound ComputePlainBound(const Numbers& numbers, std::size_t row, KeyRange seen, DType dtype,
                              const Arithmetic& arithmetic);
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Small random attention calls for tests of the reference: all attention types, masks, head counts,
-// dtypes and memory layouts that it computes.
+// Small random attention calls for tests of the reference: all that a Problem can say.
 #ifndef ATTEST_REFERENCE_TESTING_RANDOM_PROBLEM_H_
 #define ATTEST_REFERENCE_TESTING_RANDOM_PROBLEM_H_
 
@@ -44,6 +43,7 @@ struct Call {
   Problem problem;
   StoredTensor query, key, value, key_cache, value_cache;
   StoredTensor query_start_loc, seq_lens, block_table, sinks;
+  StoredTensor alibi_slopes, tree_mask, custom_mask, key_scale, value_scale;
 
   AttentionTensors Tensors() const;
 };
@@ -59,10 +59,21 @@ struct Fill {
                        std::int64_t column)>
       value;
   std::function<double(std::int64_t head)> sink;
+  std::function<double(std::int64_t head)> slope;
+  // Does row see the new token `token` of its request?
+  std::function<bool(std::size_t request, std::int64_t row, std::int64_t token)> tree;
+  // Element of a custom mask: not 0 is visible, or what is added.
+  std::function<double(std::size_t request, std::int64_t head, std::int64_t row, std::int64_t key)>
+      mask;
+  // Of a key or value, whose stored number is the number above divided by it. Scales that many keys
+  // share are asked for once, for key 0 of request 0.
+  std::function<double(std::size_t request, std::int64_t key, bool value)> scale;
 };
 
 // Lays the tensors of `problem` out, pages in random order, and fills every live element. All else
-// is NaN, or -1 in the block table.
+// is NaN, or -1 in the block table. With page_aliasing a page of a request may stand for its pages
+// 1 and 2 as well, with the contents of the last. Members of `fill` that `problem` has no use for
+// may be empty.
 Call BuildCall(Random* random, const Problem& problem, const Fill& fill, bool scattered);
 
 // What a random problem may contain.
