@@ -195,9 +195,12 @@ void FillWeights(const QueryBlock& block, const ScoreTile& tile, const Eigen::Ve
     const auto scores = tile.score.row(n).segment(offset, count).array();
     line.head(offset).setZero();
     line.tail(line.size() - offset - count).setZero();
-    // Eigen's vectorised exp gives about 1e-308 for -inf; the weight of such a score is 0.
-    line.segment(offset, count) =
-        (scores == -kInfinity).select(0.0, (scores - max[n]).exp()).matrix();
+    line.segment(offset, count) = (scores - max[n]).exp().matrix();
+    // Eigen's vectorised exp gives about 1e-308 for -inf; the weight of such a score is 0. A loop of
+    // its own, because a select would take the exponentials one by one.
+    double* weight = &line[offset];
+    const double* score = scores.data();
+    for (Eigen::Index i = 0; i < count; ++i) weight[i] = score[i] == -kInfinity ? 0.0 : weight[i];
   }
 }
 
