@@ -9,6 +9,7 @@
 
 #include "conformance/judge/cascade.h"
 #include "conformance/judge/compare.h"
+#include "conformance/judge/power.h"
 #include "conformance/judge/run_call.h"
 #include "conformance/judge/run_kinds.h"
 #include "conformance/judge/untouched.h"
@@ -132,6 +133,7 @@ Record RunMergeCase(Session& session, const Case& value, const RunOptions& optio
   if (!ZerosWouldFail(judged, *inputs, *expected)) {
     return With(std::move(record), Verdict::kMistrusted, "an output of zeros would pass this case");
   }
+  record.exposes = ExposedMutants(value, *inputs, {}, {});
   if (!Promised(session, *inputs, record)) return record;
   Ran ran = RunMergeCall(session, *inputs, std::move(record));
   if (!ran.ok) return std::move(ran.record);
@@ -150,6 +152,10 @@ Record RunCascadeCase(Session& session, const Case& value, const CaseInputs& inp
       ComputeExpected(problem, TensorsOf(inputs.image), AllRows(problem), options.arithmetic,
                       {.bound = true, .threads = options.threads});
   if (!whole.ok()) return With(std::move(record), Verdict::kMistrusted, whole.status().message());
+  record.exposes = ExposedMutants(JudgedByBound(value), inputs, *whole, {});
+  if (record.exposes.empty()) {
+    return With(std::move(record), Verdict::kMistrusted, "no mutant would fail this case");
+  }
   std::vector<Expected> parts;
   for (const CascadePart& part : {PrefixPart(inputs, problem), SuffixPart(inputs, problem)}) {
     PartRun run = RunPart(session, value, part, options, std::move(record));

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "conformance/judge/power.h"
 #include "conformance/judge/run_call.h"
 #include "conformance/judge/run_kinds.h"
 #include "conformance/judge/untouched.h"
@@ -79,6 +80,7 @@ Record RunWriteKvCase(Session& session, const Case& value, const RunOptions& opt
   if (wanted->bytes == inputs->image.bytes) {
     return With(std::move(record), Verdict::kMistrusted, "a call that writes nothing would pass");
   }
+  record.exposes = ExposedMutants(value, *inputs, {}, {});
   if (!Promised(session, *inputs, record)) return record;
   record.rule = "bytes";
   const auto invoke = [&](CallImage& image) { return session.WriteKv(inputs->abi, 0, image); };
