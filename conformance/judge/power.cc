@@ -72,7 +72,10 @@ class Certificate {
  public:
   Certificate(const Case& value, const CaseInputs& inputs, const Expected& expected,
               const PowerOptions& options)
-      : value_(value), inputs_(inputs), expected_(expected), options_(options),
+      : value_(value),
+        inputs_(inputs),
+        expected_(expected),
+        options_(options),
         flat_(HasFlatScores(value, inputs.image)) {}
 
   bool Exposes(const Mutant& mutant, std::size_t wanted) const {
@@ -188,7 +191,8 @@ std::vector<std::string> ExposedMutants(const Case& value, const CaseInputs& inp
   for (const std::string& clause : value.clauses) {
     AddExposed(certificate, MutantsOf(clause), options.all, exposed);
   }
-  if (exposed.size() == (by_kind.empty() ? 0U : 1U)) AddExposed(certificate, GeneralMutants(), options.all, exposed);
+  if (exposed.size() == (by_kind.empty() ? 0U : 1U))
+    AddExposed(certificate, GeneralMutants(), options.all, exposed);
   return exposed;
 }
 

@@ -14,7 +14,7 @@ namespace {
 // Has the case power by the default class? A class that is looser may admit zeros, or every mutant,
 // where scores are extreme; that is the backend's own declaration and no fault of the case.
 bool HasPowerByDefault(const Case& value, const CaseInputs& inputs,
-                             const std::vector<QueryRow>& rows, const RunOptions& options) {
+                       const std::vector<QueryRow>& rows, const RunOptions& options) {
   if (options.arithmetic == DefaultArithmetic()) return false;
   const Result<Expected> expected =
       ComputeExpected(value.problem, TensorsOf(inputs.image), rows, DefaultArithmetic(),
