@@ -87,7 +87,8 @@ InputVariant OtherNeighbours(const Problem& problem, std::size_t kept);
 //   page_aliasing     each request of two or more whole pages names its last whole page but one
 //                     again as its last whole page; longer ones also repeat their first own page.
 //   alibi_slopes      2^-(1 + h mod 8) * (1 + (h div 8) / 16): distinct for 128 heads.
-//   tree_mask         a random tree for each request, ancestors-or-self marked.
+//   tree_mask         a random tree for each request, ancestors-or-self marked; trees of twenty
+//                     tokens and more are listed in random order, others parents first.
 //   custom_mask       boolean: seven of ten keys, and no key at all in one of sixteen rows;
 //                     additive: -4 to 3.875 in eighths, minus infinity for one key of eight and in
 //                     one of sixteen rows for all. Drawn for each (text, head, position, key) as

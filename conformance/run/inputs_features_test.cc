@@ -170,6 +170,29 @@ TEST(InputFeatures, TreesMarkAncestorsAndSelf) {
   EXPECT_TRUE(other_tree) << "two requests have the same tree";
 }
 
+TEST(InputFeatures, LargeTreesAreListedInAnyOrder) {
+  Case value = TreeCase();
+  value.problem.requests = {{20, 40}};
+  const CaseInputs inputs = Build(value);
+  const TensorView tree = inputs.image.View("tree_mask");
+  const auto sees = [&tree](std::int64_t i, std::int64_t j) {
+    return Read<std::uint8_t>(tree, {i, j}) != 0;
+  };
+  int later = 0;
+  for (std::int64_t i = 0; i < 20; ++i) {
+    EXPECT_TRUE(sees(i, i));
+    for (std::int64_t j = 0; j < 20; ++j) {
+      later += sees(i, j) && j > i ? 1 : 0;
+      if (!sees(i, j)) continue;
+      EXPECT_FALSE(i != j && sees(j, i)) << i << " and " << j << " see one another";
+      for (std::int64_t k = 0; k < 20; ++k) {
+        EXPECT_TRUE(!sees(j, k) || sees(i, k)) << i << " " << j << " " << k;
+      }
+    }
+  }
+  EXPECT_GT(later, 0);
+}
+
 TEST(InputFeatures, ColumnsBehindATreeHoldGarbage) {
   const CaseInputs inputs = Build(TreeCase());
   const TensorView tree = inputs.image.View("tree_mask");

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
+#include <utility>
 
 #include "conformance/run/inputs_random.h"
 #include "conformance/run/inputs_rows.h"
@@ -27,6 +29,20 @@ std::vector<std::int64_t> DrawTree(std::uint64_t key, std::int64_t tokens) {
   return parents;
 }
 
+// Trees of so many tokens are listed in any order, smaller ones with parents before children.
+constexpr std::int64_t kAnyOrder = 20;
+
+// The row at which each token of a tree stands (MASK-27).
+std::vector<std::int64_t> DrawPlaces(std::uint64_t key, std::int64_t tokens) {
+  std::vector<std::int64_t> places(static_cast<std::size_t>(tokens));
+  std::iota(places.begin(), places.end(), std::int64_t{0});
+  if (tokens < kAnyOrder) return places;
+  for (std::size_t last = places.size() - 1; last > 0; --last) {
+    std::swap(places[last], places[Below(Draw(key, last), last + 1)]);
+  }
+  return places;
+}
+
 DrawnMask DrawTreeMask(const Case& value, std::uint64_t seed, const Texts& texts) {
   const Problem& p = value.problem;
   DrawnMask mask = {TreeMaskShape(p), {}};
@@ -38,12 +54,15 @@ DrawnMask DrawTreeMask(const Case& value, std::uint64_t seed, const Texts& texts
   std::int64_t first = 0;
   for (std::size_t r = 0; r < p.requests.size(); ++r) {
     const std::int64_t tokens = p.requests[r].q_len;
-    const auto parents = DrawTree(Chain(stream, texts.Of(r).index), tokens);
-    for (std::int64_t token = 0; token < tokens; ++token) {
-      std::byte* row = mask.bytes.data() + (first + token) * columns;
+    const std::uint64_t key = Chain(stream, texts.Of(r).index);
+    const auto parents = DrawTree(key, tokens);
+    const auto places = DrawPlaces(Chain(key, 1), tokens);
+    for (std::size_t token = 0; token < places.size(); ++token) {
+      std::byte* row = mask.bytes.data() + (first + places[token]) * columns;
       std::fill(row, row + tokens, std::byte{0});
-      for (std::int64_t seen = token; seen >= 0; seen = parents[static_cast<std::size_t>(seen)]) {
-        row[seen] = std::byte{1};
+      for (auto seen = static_cast<std::int64_t>(token); seen >= 0;
+           seen = parents[static_cast<std::size_t>(seen)]) {
+        row[places[static_cast<std::size_t>(seen)]] = std::byte{1};
       }
     }
     first += tokens;
