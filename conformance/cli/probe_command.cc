@@ -56,7 +56,7 @@ Status Patch(const std::vector<std::string>& set, Problem& problem) {
   for (const std::string& field : set) {
     const std::size_t at = field.find('=');
     if (at == std::string::npos || at == 0) {
-      return BadInput(fmt::format("--set '{}': FIELD=VALUE", field));
+      return BadInput(fmt::format("--set '{}': expected FIELD=VALUE", field));
     }
     const std::string text = field.substr(at + 1);
     Json value = Json::parse(text, nullptr, false);
@@ -101,14 +101,7 @@ Result<Problem> ProblemOf(const ProbeFlags& flags, const Claims& claims) {
 
 // ---- The rows
 
-Result<std::vector<ProbeRow>> RowsOf(const ProbeFlags& flags, const Problem& problem) {
-  const auto requests = static_cast<int>(problem.requests.size());
-  if (flags.request >= requests) {
-    return BadInput(fmt::format("--request {}: there are {}", flags.request, requests));
-  }
-  if (flags.head >= problem.num_q_heads) {
-    return BadInput(fmt::format("--head {}: there are {}", flags.head, problem.num_q_heads));
-  }
+std::vector<ProbeRow> RowsOf(const ProbeFlags& flags, const Problem& problem) {
   std::vector<ProbeRow> rows;
   for (const ProbeRow& row : AllProbeRows(problem)) {
     if (flags.request >= 0 && row.request != flags.request) continue;
@@ -116,11 +109,14 @@ Result<std::vector<ProbeRow>> RowsOf(const ProbeFlags& flags, const Problem& pro
     if (flags.head >= 0 && row.head != flags.head) continue;
     rows.push_back(row);
   }
-  if (rows.empty()) return BadInput("no row: --request, --row and --head name none of the problem");
   return rows;
 }
 
 // ---- The probes
+
+std::string CallsText(const Box& box) {
+  return box.calls() == 1 ? "1 call" : fmt::format("{} calls", box.calls());
+}
 
 std::string NumberText(const ReadNumber& number) {
   switch (number.state) {
@@ -147,10 +143,9 @@ bool Agrees(const ReadNumber& number, double spec) {
 }
 
 Result<Finding> ProbeMask(Box& box, const ProbeFlags& flags) {
-  const Result<std::vector<ProbeRow>> rows = RowsOf(flags, box.problem());
-  if (!rows.ok()) return rows.status();
+  const std::vector<ProbeRow> rows = RowsOf(flags, box.problem());
   const Result<MaskReading> reading =
-      flags.against_spec ? ReadMaskAgainstSpec(box, *rows) : ReadMask(box, *rows);
+      flags.against_spec ? ReadMaskAgainstSpec(box, rows) : ReadMask(box, rows);
   if (!reading.ok()) return reading.status();
   const MaskPictures pictures = PicturesOf(box, *reading);
   Finding finding{.text = SummaryText(box, *reading), .json = ToJson(box, *reading)};
@@ -164,7 +159,7 @@ Result<Finding> ProbeHeads(Box& box, const ProbeFlags& /*flags*/) {
   const auto maps = ReadHeads(box);
   if (!maps.ok()) return maps.status();
   Finding finding{.json = {{"probe", "heads"}, {"calls", box.calls()}}};
-  finding.text = fmt::format("{} calls\n", box.calls());
+  finding.text = CallsText(box) + "\n";
   const auto word = [](int head, const std::string& why) {
     return head >= 0 ? fmt::format("{}", head) : fmt::format("not conclusive ({})", why);
   };
@@ -224,7 +219,7 @@ Result<Finding> ProbePages(Box& box, const ProbeFlags& flags) {
   const auto maps = ReadPages(box, std::max(0, flags.head));
   if (!maps.ok()) return maps.status();
   Finding finding{.json = {{"probe", "pages"}, {"calls", box.calls()}}};
-  finding.text = fmt::format("{} calls\n", box.calls());
+  finding.text = CallsText(box) + "\n";
   for (const PageMap& map : *maps) AddPages(map, finding);
   return finding;
 }
@@ -234,8 +229,8 @@ Result<Finding> ProbeScale(Box& box, const ProbeFlags& /*flags*/) {
   if (!heads.ok()) return heads.status();
   const Problem& p = box.problem();
   Finding finding{.json = {{"probe", "scale"}, {"calls", box.calls()}}};
-  finding.text = fmt::format("{} calls; by the spec scale {:.6g}, softcap {}\n", box.calls(),
-                             p.scale, p.softcap > 0 ? fmt::format("{:g}", p.softcap) : "none");
+  finding.text = fmt::format("{}; by the spec scale {:.6g}, softcap {}\n", CallsText(box), p.scale,
+                             p.softcap > 0 ? fmt::format("{:g}", p.softcap) : "none");
   for (const HeadScore& head : *heads) {
     const bool cap =
         head.softcap.state == ReadNumber::State::kUnknown || Agrees(head.softcap, p.softcap);
@@ -254,7 +249,7 @@ Result<Finding> ProbeSlopes(Box& box, const ProbeFlags& /*flags*/) {
   const auto heads = ReadSlopes(box);
   if (!heads.ok()) return heads.status();
   Finding finding{.json = {{"probe", "alibi"}, {"calls", box.calls()}}};
-  finding.text = fmt::format("{} calls\n", box.calls());
+  finding.text = CallsText(box) + "\n";
   for (const HeadSlope& head : *heads) {
     const double spec = box.SlopeOf(head.row.head);
     const bool right = head.right.state == ReadNumber::State::kUnknown || Agrees(head.right, spec);
@@ -273,7 +268,7 @@ Result<Finding> ProbeSinks(Box& box, const ProbeFlags& /*flags*/) {
   const auto heads = ReadSinks(box);
   if (!heads.ok()) return heads.status();
   Finding finding{.json = {{"probe", "sinks"}, {"calls", box.calls()}}};
-  finding.text = fmt::format("{} calls\n", box.calls());
+  finding.text = CallsText(box) + "\n";
   for (const HeadSink& head : *heads) {
     const bool given = box.problem().sinks;
     const double spec = given ? box.SinkOf(head.row.head) : 0;
@@ -298,14 +293,12 @@ Result<Finding> ProbeSinks(Box& box, const ProbeFlags& /*flags*/) {
 Result<Finding> ProbeWeights(Box& box, const ProbeFlags& flags) {
   const auto& requests = box.problem().requests;
   const int request = std::max(0, flags.request);
-  if (request >= static_cast<int>(requests.size())) {
-    return BadInput(fmt::format("--request {}: there are {}", request, requests.size()));
-  }
   const std::int64_t q_len = requests[static_cast<std::size_t>(request)].q_len;
   const std::int64_t row = flags.row >= 0 ? flags.row : q_len - 1;
   const int head = std::max(0, flags.head);
-  if (row < 0 || row >= q_len || head >= box.problem().num_q_heads) {
-    return BadInput("no row: --request, --row and --head name none of the problem");
+  if (row >= q_len) {
+    return BadInput(
+        fmt::format("--row {}: request {} has query rows 0..{}", row, request, q_len - 1));
   }
   const auto weights = ReadWeights(box, {request, row, head});
   if (!weights.ok()) return weights.status();
@@ -318,9 +311,9 @@ Result<Finding> ProbeWeights(Box& box, const ProbeFlags& flags) {
                            {"error", weights->error}}};
   finding.agrees = weights->worst <= weights->error;
   finding.text = fmt::format(
-      "{} calls; request {}, row {}, head {}: {} keys, scores falling from 0 to -6\nlargest "
+      "{}; request {}, row {}, head {}: {} keys, scores falling from 0 to -6\nlargest "
       "relative distance of a weight from the spec's: {:.2g}; a rounding is {:.2g}\n",
-      box.calls(), request, row, head, weights->keys.size(), weights->worst, weights->error);
+      CallsText(box), request, row, head, weights->keys.size(), weights->worst, weights->error);
   for (std::size_t i = 0; i < weights->keys.size(); ++i) {
     const KeyWeight& key = weights->keys[i];
     finding.json["keys"].push_back({key.key, key.weight, key.expected});
@@ -338,7 +331,7 @@ Result<Finding> ProbePoison(Box& box, const ProbeFlags& /*flags*/) {
   Finding finding{.json = {{"probe", "poison"},
                            {"calls", box.calls()},
                            {"deterministic", reading->deterministic}}};
-  finding.text = fmt::format("{} calls\n", box.calls());
+  finding.text = CallsText(box) + "\n";
   finding.agrees = reading->deterministic && !reading->changed();
   if (!reading->deterministic) {
     finding.text += fmt::format(
@@ -372,17 +365,62 @@ Result<Finding> ProbePoison(Box& box, const ProbeFlags& /*flags*/) {
 struct Probe {
   const char* name;
   Result<Finding> (*run)(Box&, const ProbeFlags&);
+  bool takes_row = false;   // --request and --row
+  bool takes_head = false;  // --head
 };
-constexpr Probe kProbes[] = {
-    {"mask", ProbeMask},   {"heads", ProbeHeads},     {"pages", ProbePages},
-    {"scale", ProbeScale}, {"softcap", ProbeScale},   {"alibi", ProbeSlopes},
-    {"sinks", ProbeSinks}, {"weights", ProbeWeights}, {"poison", ProbePoison}};
+constexpr Probe kProbes[] = {{"mask", ProbeMask, true, true},
+                             {"heads", ProbeHeads},
+                             {"pages", ProbePages, false, true},
+                             {"scale", ProbeScale},
+                             {"softcap", ProbeScale},
+                             {"alibi", ProbeSlopes},
+                             {"sinks", ProbeSinks},
+                             {"weights", ProbeWeights, true, true},
+                             {"poison", ProbePoison}};
+
+// Flags that the probe would not heed.
+Status CheckFlags(const Probe& probe, const ProbeFlags& flags) {
+  const auto unused = [&](const char* flag) {
+    return BadInput(fmt::format("{}: 'probe {}' does not take it", flag, probe.name));
+  };
+  if (flags.request >= 0 && !probe.takes_row) return unused("--request");
+  if (flags.row >= 0 && !probe.takes_row) return unused("--row");
+  if (flags.head >= 0 && !probe.takes_head) return unused("--head");
+  if (!flags.svg.empty() && probe.run != ProbeMask) {
+    return BadInput("--svg: only 'probe mask' draws");
+  }
+  return {};
+}
+
+Status CheckRow(const ProbeFlags& flags, const Problem& problem) {
+  const auto requests = static_cast<int>(problem.requests.size());
+  if (flags.request >= requests) {
+    return BadInput(
+        fmt::format("--request {}: the problem has requests 0..{}", flags.request, requests - 1));
+  }
+  if (flags.head >= problem.num_q_heads) {
+    return BadInput(fmt::format("--head {}: the problem has query heads 0..{}", flags.head,
+                                problem.num_q_heads - 1));
+  }
+  std::int64_t rows = 0;
+  for (int request = 0; request < requests; ++request) {
+    if (flags.request >= 0 && request != flags.request) continue;
+    rows = std::max(rows, problem.requests[static_cast<std::size_t>(request)].q_len);
+  }
+  if (flags.row >= rows) {
+    return BadInput(fmt::format("--row {}: {} query rows 0..{}", flags.row,
+                                flags.request >= 0
+                                    ? fmt::format("request {} has", flags.request)
+                                    : std::string("the problem's longest request has"),
+                                rows - 1));
+  }
+  return {};
+}
 
 // ---- The command
 
 Status WriteFiles(const ProbeFlags& flags, const Finding& finding) {
   if (!flags.svg.empty()) {
-    if (finding.svg.empty()) return BadInput("--svg: only 'probe mask' draws");
     if (Status status = WriteFileAtomically(flags.svg, finding.svg); !status.ok()) return status;
   }
   if (flags.out.empty()) return {};
@@ -404,16 +442,23 @@ Result<ExitCode> RunProbe(const ProbeFlags& flags) {
     return BadInput(fmt::format(
         "'{}': mask, heads, pages, scale, softcap, alibi, sinks, weights or poison", flags.what));
   }
+  if (Status status = CheckFlags(*probe, flags); !status.ok()) return status;
   const Result<BackendSpec> backend = ResolveBackend(flags.backend);
   if (!backend.ok()) return backend.status();
   Result<std::unique_ptr<Session>> session = Session::Open(*backend, {});
   if (!session.ok()) return session.status();
   const Result<Problem> problem = ProblemOf(flags, (*session)->claims());
   if (!problem.ok()) return problem.status();
+  if (Status status = CheckRow(flags, *problem); !status.ok()) return status;
   Result<Box> box = Box::Make(*problem, ForwardOf(**session));
   if (!box.ok()) return box.status();
-  const Result<Finding> finding = probe->run(*box, flags);
+  Result<Finding> finding = probe->run(*box, flags);
   if (!finding.ok()) return finding.status();
+  if (probe->run != ProbeMask) {  // which says so itself
+    finding->text += finding->agrees ? "as the spec says\n"
+                                     : "not what the spec says, or not all of it could be read\n";
+    finding->json["agrees_with_spec"] = finding->agrees;
+  }
   if (Status status = WriteFiles(flags, *finding); !status.ok()) return status;
   if (flags.json) {
     fmt::print("{}\n", finding->json.dump(2));
@@ -426,6 +471,11 @@ Result<ExitCode> RunProbe(const ProbeFlags& flags) {
 }  // namespace
 
 Subcommand ProbeCommand() {
+  const CLI::Validator from_zero(
+      [](std::string& text) {
+        return text.empty() || text[0] == '-' ? "'" + text + "' is not 0 or more" : std::string();
+      },
+      "FROM 0");
   return {
       .name = "probe",
       .summary = "Read a backend from outside: its mask, maps, scores, and what must not matter",
@@ -435,16 +485,18 @@ Subcommand ProbeCommand() {
           "  heads    which kv head each query head reads, for K and for V\n"
           "  pages    which pages are read, for K and for V\n"
           "  scale    scale and soft cap of the scores (also: softcap)\n"
-          "  alibi    slopes    sinks  sink logits, in the output and in the LSE\n"
+          "  alibi    slope of each head, before and after the row\n"
+          "  sinks    sink logit of each head, in the output and in the LSE\n"
           "  weights  what each key of one row weighs\n"
           "  poison   does anything change when all that is invisible is overwritten?\n\n"
           "Examples:\n"
           "  attest probe mask --backend cpu --set window_left=4 --svg mask.svg\n"
-          "  attest probe mask 'masks/causal/q_len=3' --backend ./libmine.so --against-spec\n"
+          "  attest probe mask masks/causal-decode/dtype=bfloat16,inputs=v-coded --backend "
+          "./libmine.so --against-spec\n"
           "  attest probe scale --backend cpu --set 'q_lens=[1]' --set 'seq_lens=[200]'\n\n"
           "Exits with 0 when done; with --against-spec 1 unless all that was asked for was read "
           "and is\nwhat the spec says. A probe that cannot tell says 'not conclusive', and why.",
-      .declare = [](CLI::App& app) -> Action {
+      .declare = [from_zero](CLI::App& app) -> Action {
         auto flags = std::make_shared<ProbeFlags>();
         app.add_option("WHAT", flags->what, "what to read")->required();
         app.add_option("CASE", flags->case_id, "take the problem of this case");
@@ -452,11 +504,9 @@ Subcommand ProbeCommand() {
         app.add_option("--problem", flags->problem, "take the problem of this JSON file");
         app.add_option("--set", flags->set,
                        "FIELD=VALUE of the problem (spec/cases/problem.schema.json); repeat");
-        app.add_option("--request", flags->request, "this request only")
-            ->check(CLI::NonNegativeNumber);
-        app.add_option("--row", flags->row, "this query row only")->check(CLI::NonNegativeNumber);
-        app.add_option("--head", flags->head, "this query head only")
-            ->check(CLI::NonNegativeNumber);
+        app.add_option("--request", flags->request, "this request only")->check(from_zero);
+        app.add_option("--row", flags->row, "this query row only")->check(from_zero);
+        app.add_option("--head", flags->head, "this query head only")->check(from_zero);
         app.add_flag("--against-spec", flags->against_spec,
                      "compare with the spec (mask: in one call, where it agrees)");
         app.add_flag("--json", flags->json, "print JSON");

@@ -127,6 +127,7 @@ Box::Box(Problem problem, ForwardFn forward, CaseInputs inputs)
   step_[0] = AccessOf("key");
   step_[1] = AccessOf("value");
   query_ = AccessOf("query");
+  value_scale_ = AccessOf("value_scale");
   std::int64_t start = 0;
   for (const Request& request : problem_.requests) {
     starts_.push_back(start);
@@ -259,6 +260,11 @@ void Box::FillZero(const char* name) {
 void Box::Flatten() {
   Reset();
   for (const char* name : {"key", "value", "key_cache", "value_cache"}) FillZero(name);
+  for (const char* name : {"key_scale", "value_scale"}) {
+    const PlacedTensor* tensor = now_.image.Find(name);
+    if (tensor == nullptr) continue;
+    EachElement(now_.image, *tensor, [&](std::byte* at) { StoreElement(tensor->dtype, 1.0, at); });
+  }
 }
 
 void Box::Reset() {
@@ -271,9 +277,6 @@ void Box::Reset() {
     EachElement(now_.image, *tensor, [&](std::byte* at) { change(tensor->dtype, at); });
   };
   each("sinks", [](DType dtype, std::byte* at) { StoreElement(dtype, kNoSink, at); });
-  for (const char* name : {"key_scale", "value_scale"}) {
-    each(name, [](DType dtype, std::byte* at) { StoreElement(dtype, 1.0, at); });
-  }
   if (problem_.custom_mask == MaskKind::kAdditive) {
     each("custom_mask", [](DType dtype, std::byte* at) {
       if (std::isfinite(LoadElement(dtype, at))) StoreElement(dtype, 0.0, at);
@@ -325,12 +328,19 @@ void Box::StoreAt(bool key, std::int64_t place, int kv_head, int dim, double val
 
 double Box::Value(std::int64_t place, int kv_head, int dim) const {
   const Place& at = places_[static_cast<std::size_t>(place)];
-  const Access& from = at.page >= 0 ? cache_[1] : step_[1];
-  const auto& t = from.strides;
-  const std::int64_t index = at.page >= 0 ? CacheIndex(false, at, kv_head, dim)
-                                          : at.token * t[0] + kv_head * t[1] + dim * t[2];
-  return LoadElement(from.dtype, now_.image.bytes.data() + from.offset +
-                                     index * static_cast<std::int64_t>(SizeOf(from.dtype)));
+  if (at.page < 0) {
+    const auto& t = step_[1].strides;
+    return Load(step_[1], at.token * t[0] + kv_head * t[1] + dim * t[2]);
+  }
+  const double stored = Load(cache_[1], CacheIndex(false, at, kv_head, dim));
+  if (value_scale_.dtype == DType::kNone) return stored;
+  const auto& s = value_scale_.strides;
+  return stored * Load(value_scale_, at.page * s[0] + at.slot * s[1] + kv_head * s[2]);
+}
+
+double Box::Load(const Access& access, std::int64_t index) const {
+  return LoadElement(access.dtype, now_.image.bytes.data() + access.offset +
+                                       index * static_cast<std::int64_t>(SizeOf(access.dtype)));
 }
 
 void Box::SetKey(std::int64_t place, int kv_head, int dim, double value) {

@@ -96,13 +96,14 @@ class Box {
   std::vector<KeyRange> SpecKeys(const ProbeRow& row) const;
 
   // As a v-coded case of this problem, without what bends scores: query 0, sinks without weight,
-  // slopes 0, finite additive masks 0, scales of the cache 1.
+  // slopes 0, finite additive masks 0.
   void Reset();
-  // Reset, and query, key and value 0.
+  // Reset, and query, key and value 0, scales of the cache 1.
   void Flatten();
   void SetQuery(std::int64_t token, int head, int dim, double value);
   void SetKey(std::int64_t place, int kv_head, int dim, double value);
   void SetValue(std::int64_t place, int kv_head, int dim, double value);
+  // What the stored value stands for: times its scale.
   double Value(std::int64_t place, int kv_head, int dim) const;
   // As a case has it: sinks or slopes that a probe wants to read.
   void Restore(const std::string& tensor);
@@ -122,6 +123,7 @@ class Box {
   void MapPages();
   void FillZero(const char* name);
   std::int64_t CacheIndex(bool key, const Place& at, int kv_head, int dim) const;
+  double Load(const Access& access, std::int64_t index) const;
   void Store(const Access& access, std::int64_t index, double value);
   void StoreAt(bool key, std::int64_t place, int kv_head, int dim, double value);
 
@@ -132,6 +134,7 @@ class Box {
   Access cache_[2];  // keys, values
   Access step_[2];
   Access query_;
+  Access value_scale_;
   std::vector<Place> places_;
   std::vector<std::vector<std::int64_t>> mirrors_;  // of each place: tokens that say the same
   std::vector<std::int64_t> starts_;                // query_start_loc

@@ -95,6 +95,16 @@ double SinkWeight(const CaseInputs& inputs, int head) {
   return sinks.present() ? std::exp(LoadElement(sinks.dtype, sinks.At({head}))) : 0.0;
 }
 
+// Is one of them only one of several that add the same? Keys in one slot do: those of a page that
+// stands twice in a table, and those out of every row's sight, whose pages are all page 0.
+bool AnyDoubtful(const std::vector<Candidate>& chosen, const std::vector<Candidate>& all) {
+  return std::any_of(chosen.begin(), chosen.end(), [&](const Candidate& one) {
+    return std::any_of(all.begin(), all.end(), [&](const Candidate& other) {
+      return other.key != one.key && other.change == one.change;
+    });
+  });
+}
+
 // Greedy pursuit: takes the candidate that shrinks the residual most, until it is zero. Gives up on
 // ties that do not shrink it, and after kMostKeys.
 std::vector<Candidate> Pursue(Eigen::VectorXd residual, const std::vector<Candidate>& candidates) {
@@ -161,6 +171,7 @@ std::vector<WrongKey> DecodeRow(const Problem& problem, const CaseInputs& inputs
     const double implied =
         static_cast<double>(visible + 2 * extra - static_cast<std::int64_t>(chosen.size())) + sink;
     if (chosen.empty() || std::abs(implied - sum) > 0.5) continue;
+    if (AnyDoubtful(chosen, candidates)) return {};
     std::vector<WrongKey> keys;
     for (const Candidate& candidate : chosen) {
       keys.push_back({row.request, row.row, head, candidate.key, candidate.extra});

@@ -17,7 +17,8 @@ namespace attest {
 
 // The keys that `got` (head_dim_v outputs of one row and query head) shows as wrongly seen or
 // wrongly missed; at most 8. `lse` is the backend's LSE of the row, NaN where none was asked for.
-// Empty when no set of up to 8 keys explains the row exactly: a wrong name is worse than none.
+// Empty when no set of up to 8 keys explains the row exactly, or another key explains it as well: a
+// wrong name is worse than none.
 // Recipe::kVCoded only.
 std::vector<WrongKey> DecodeRow(const Problem& problem, const CaseInputs& inputs,
                                 const QueryRow& row, int head, const std::vector<double>& got,

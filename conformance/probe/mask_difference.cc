@@ -98,8 +98,7 @@ RowReading VerifyRow(const Box& box, const Answers& answers, const CodeSums& sum
     return reading;
   }
   const Problem& p = box.problem();
-  // DecodeRow knows the masks that are numbers, not those that are tensors.
-  if (p.head_dim_v >= kDecodeColumns && !p.tree_mask && p.custom_mask == MaskKind::kNone) {
+  if (p.head_dim_v >= kDecodeColumns) {
     const std::vector<WrongKey> wrong =
         DecodeRow(box.problem(), box.inputs(), {row.request, row.row}, row.head, out,
                   answers.Lse(box.TokenOf(row), row.head));

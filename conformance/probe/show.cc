@@ -226,6 +226,11 @@ MaskPictures PicturesOf(const Box& box, const MaskReading& reading) {
 }
 
 std::string DrawText(const MaskPictures& pictures) {
+  const auto& cells = pictures.difference.cells;
+  const bool differs = std::any_of(cells.begin(), cells.end(), [](Symbol symbol) {
+    return symbol != Symbol::kHidden && symbol != Symbol::kVisible;
+  });
+  if (!differs) return DrawText(pictures.backend);
   return DrawText(pictures.spec) + "\n" + DrawText(pictures.backend) + "\n" +
          DrawText(pictures.difference);
 }
@@ -304,9 +309,9 @@ MaskSummary SummaryOf(const Box& box, const MaskReading& reading) {
 
 std::string SummaryText(const Box& box, const MaskReading& reading) {
   const MaskSummary summary = SummaryOf(box, reading);
-  std::string text =
-      fmt::format("{} of {} rows (request, query row, query head) read in {} calls\n",
-                  summary.conclusive, summary.rows, reading.calls);
+  std::string text = fmt::format("{} of {} rows (request, query row, query head) read in {} {}\n",
+                                 summary.conclusive, summary.rows, reading.calls,
+                                 reading.calls == 1 ? "call" : "calls");
   for (const std::string& note : reading.notes) text += fmt::format("  {}\n", note);
   if (summary.differ == 0 && summary.other_values == 0) {
     text += summary.agrees() ? "the backend's mask is the spec's\n"

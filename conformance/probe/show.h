@@ -25,8 +25,9 @@ struct MaskPictures {
 // rows and 64 keys, around the differences.
 MaskPictures PicturesOf(const Box& box, const MaskReading& reading);
 
-// The three below one another, legends included; a whole SVG document.
+// The three below one another, legends included; where nothing differs, the backend's alone.
 std::string DrawText(const MaskPictures& pictures);
+// All three, a whole SVG document.
 std::string DrawSvg(const MaskPictures& pictures, const std::string& title);
 
 // "rows": request, row, head, conclusive, why, keys seen as [first, last] inclusive, spec, extra,

@@ -41,6 +41,15 @@ TEST_F(ShowTest, GridsShowSpecBackendAndDifference) {
   EXPECT_THAT(text, HasSubstr("2  [o-ooo|+"));  // past seq_len
 }
 
+TEST(ShowRightTest, WhereNothingDiffersOneGridIsEnough) {
+  TestBackend backend = OneKeyTooMany();
+  backend.sees = nullptr;
+  Box box = *Box::Make(backend.problem, backend);
+  const std::string text = DrawText(PicturesOf(box, *ReadMask(box)));
+  EXPECT_THAT(text, HasSubstr("read off its outputs"));
+  EXPECT_THAT(text, Not(HasSubstr("differ")));
+}
+
 TEST_F(ShowTest, SvgIsWholeAndHoldsThreeGrids) {
   const std::string svg = DrawSvg(PicturesOf(box_, reading_), "a <backend>");
   EXPECT_THAT(svg, HasSubstr("a &lt;backend&gt;"));
@@ -63,7 +72,7 @@ TEST_F(ShowTest, JsonNamesKeysInclusively) {
 TEST_F(ShowTest, TextSaysWhatDiffersAndInHowManyCalls) {
   const std::string text = SummaryText(box_, reading_);
   EXPECT_THAT(text, HasSubstr("3 of 3 rows"));
-  EXPECT_THAT(text, HasSubstr(fmt::format("in {} calls", reading_.calls)));
+  EXPECT_THAT(text, HasSubstr(fmt::format("in {} call", reading_.calls)));
   EXPECT_THAT(text, HasSubstr("request 0, row 0, head 0: sees 3 and should not; misses 1"));
 }
 

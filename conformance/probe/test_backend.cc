@@ -54,14 +54,20 @@ class TestCall {
     const TensorView view = image_.View(p_.uses_paged_kv() ? (key ? "key_cache" : "value_cache")
                                                            : (key ? "key" : "value"));
     const TensorView table = image_.View("block_table");
+    const TensorView scales = image_.View(key ? "key_scale" : "value_scale");
     Rows rows(static_cast<std::size_t>(KeysOf(r)), std::vector<float>(dims));
     for (std::int64_t k = 0; k < KeysOf(r); ++k) {
       const std::int64_t page = p_.uses_paged_kv() ? PageOf(table, r, key, k) : 0;
       std::vector<float>& row = rows[static_cast<std::size_t>(k)];
+      const double scale =
+          scales.present()
+              ? LoadElement(scales.dtype, scales.At({page, k % p_.block_size, kv_head}))
+              : 1.0;
       for (int dim = 0; dim < dims; ++dim) {
         const std::byte* at = p_.uses_paged_kv() ? InPage(view, page, kv_head, key, k, dim)
                                                  : view.At({Start(r) + k, kv_head, dim});
-        row[static_cast<std::size_t>(dim)] = static_cast<float>(LoadElement(view.dtype, at));
+        row[static_cast<std::size_t>(dim)] =
+            static_cast<float>(LoadElement(view.dtype, at) * scale);
       }
     }
     return rows;
