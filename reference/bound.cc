@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "spec/vocabulary/dtype.h"
 
@@ -32,20 +31,6 @@ double Dequantisation(const Problem& problem) {
 constexpr double kFar = -90.0;
 
 using Line = Eigen::Map<const Eigen::Array<double, 1, Eigen::Dynamic>>;
-
-// All visible scores are equal and no sink is there: with a sink the running maximum may start
-// there and stay, so no weight need be 1.
-bool IsFlat(const ScoreBlock& block, Eigen::Index line) {
-  if (!block.sink.empty()) return false;
-  const KeyRange range = block.visible[static_cast<std::size_t>(line)];
-  const auto scores =
-      block.score.row(line).segment(range.first - block.hull.first, range.last - range.first);
-  if (block.seen.empty()) return scores.minCoeff() == block.max[line];
-  for (std::int64_t key = range.first; key < range.last; ++key) {
-    if (block.Sees(line, key) && scores[key - range.first] != block.max[line]) return false;
-  }
-  return true;
-}
 
 }  // namespace
 
@@ -102,24 +87,23 @@ double OutputRounding(const BoundRules& rules, double size, double error) {
   return rules.flushes && size - error < smallest ? std::max(rounding, smallest) : rounding;
 }
 
-BlockBound::BlockBound(const BoundRules& rules, const ScoreBlock& block, const KeysAndValues& keys)
-    : rules_(rules), block_(block), keys_(keys), sums_(block.visible.size()) {
-  const Eigen::Index head_dim_v = keys.values.cols();
+BlockBound::BlockBound(const BoundRules& rules, const QueryBlock& block, const Maximum& max,
+                       Eigen::Index head_dim_v)
+    : rules_(rules), block_(block), max_(max.max), sums_(block.visible.size()) {
   const auto lines = static_cast<Eigen::Index>(sums_.size());
   sum_squares_.setZero(lines, head_dim_v);
   sum_grown_.setZero(lines, head_dim_v);
   sum_extra_.setZero(lines, head_dim_v);
-  range_.min.setConstant(head_dim_v, std::numeric_limits<double>::infinity());
-  range_.max.setConstant(head_dim_v, -std::numeric_limits<double>::infinity());
   for (Eigen::Index line = 0; line < lines; ++line) {
     LineSums& sums = sums_[static_cast<std::size_t>(line)];
     const double n = CountOf(line);
-    const double m = std::abs(block.max[line]);
+    const double m = std::abs(max_[line]);
     const double rescales = std::ceil(n / rules.tile_min);
     const double split =
         2.0 * (4.0 * kU * (m + std::log(std::max(n, 1.0)) + 1.0) + rules.eps_alpha + rules.eps_exp);
     sums.spread = split + rescales * (rules.eps_alpha + 2.0 * kU);
-    sums.flat = n > 0.0 && IsFlat(block, line);
+    // With a sink the running maximum may start there and stay, so no weight need be 1.
+    sums.flat = block.sink.empty() && max.flat[static_cast<std::size_t>(line)];
     sums.base_up = sums.flat && rules.flat_exact ? 0.0 : rules.u_p;
   }
 }
@@ -133,25 +117,26 @@ double BlockBound::Growth(double c, double n) const {
   return x / (1.0 - x) + (2.0 * std::ceil(n / rules_.tile_min) + 8.0) * kU;
 }
 
-void BlockBound::AddLine(Eigen::Index line, KeyRange tile, const double* weights) {
+void BlockBound::AddLine(Eigen::Index line, const ScoreTile& tile, const RowMajorMatrix& weights,
+                         const GatheredValues& values) {
   LineSums& sums = sums_[static_cast<std::size_t>(line)];
-  const KeyRange seen = Intersect(block_.visible[static_cast<std::size_t>(line)], tile);
+  const KeyRange seen = Intersect(block_.visible[static_cast<std::size_t>(line)], tile.keys);
   const Eigen::Index count = seen.last - seen.first;
-  const Eigen::Index offset = seen.first - tile.first;
-  const Eigen::Index column = seen.first - block_.hull.first;
-  auto grown = grown_.row(line).array();
-  auto extra = extra_.row(line).array();
+  const Eigen::Index offset = seen.first - tile.keys.first;
+  const Eigen::Index n = line - tile.lines.first;
+  auto grown = grown_.row(n).array();
+  auto extra = extra_.row(n).array();
   grown.setZero();
   extra.setZero();
-  const double m = block_.max[line];
+  const double m = max_[line];
   if (count == 0 || std::isnan(m)) return;
 
-  const Line p(weights + offset, count);
+  const Line p(&weights(n, offset), count);
   // A score of -inf, masked or not, has weight 0 and no error; any finite stand-in keeps its terms
   // finite, and this one is far.
-  const Terms s = Line(&block_.score(line, column), count).max(-1e300);
+  const Terms s = Line(&tile.score(n, offset), count).max(-1e300);
   // dz_j + coh_j, then Theta_j.
-  Terms own = Line(&block_.error(line, column), count) +
+  Terms own = Line(&tile.error(n, offset), count) +
               kU * (4.0 * s.abs().max(std::abs(m)) + 9.0 * (m - s)) + rules_.eps_exp;
   Terms theta = own + sums.spread;
   // A weight that is far below the floor counts there and nowhere else.
@@ -164,8 +149,8 @@ void BlockBound::AddLine(Eigen::Index line, KeyRange tile, const double* weights
   if (rules_.u_p > 0.0) {
     // The stored weight may be e^-Theta of p_j, so its relative rounding may be that much larger.
     Terms least = p;
-    if (keys_.weight_scale.size() > 0) {
-      least *= keys_.weight_scale.segment(seen.first - keys_.range.first, count).array();
+    if (values.weight_scale.size() > 0) {
+      least *= values.weight_scale.segment(offset, count).array();
     }
     up = (rules_.tiny * e / least.max(kLeast)).min(1.0).max(rules_.u_p);
     if (sums.flat && rules_.flat_exact) up = up.min(2.0 * own);
@@ -191,64 +176,57 @@ void BlockBound::AddLine(Eigen::Index line, KeyRange tile, const double* weights
 }
 
 void BlockBound::ValueRange::Add(const Eigen::Ref<const Eigen::RowVectorXd>& values) {
+  if (min.size() == 0) {
+    min = max = values;
+    return;
+  }
   min = min.cwiseMin(values);
   max = max.cwiseMax(values);
 }
 
-void BlockBound::AddRange(KeyRange tile) {
-  for (std::int64_t key = tile.first; key < tile.last; ++key) {
-    if (block_.seen_by_any[static_cast<std::size_t>(key - block_.hull.first)] == 0) continue;
-    range_.Add(keys_.values.row(key - keys_.range.first));
+void BlockBound::AddRange(const GatheredValues& values) {
+  const std::uint8_t* seen = block_.seen_by_any.data() + (values.range.first - block_.hull.first);
+  for (Eigen::Index key = 0; key < values.lines.rows(); ++key) {
+    if (seen[key] != 0) range_.Add(values.lines.row(key));
   }
 }
 
-BlockBound::ValueRange BlockBound::RangeOf(Eigen::Index line) const {
-  const auto [first, last] = block_.visible[static_cast<std::size_t>(line)];
-  ValueRange range{keys_.values.row(first - keys_.range.first),
-                   keys_.values.row(first - keys_.range.first)};
-  for (std::int64_t key = first + 1; key < last; ++key) {
-    if (block_.Sees(line, key)) range.Add(keys_.values.row(key - keys_.range.first));
+void BlockBound::AddRanges(const std::vector<Eigen::Index>& lines, const GatheredValues& values) {
+  ranges_.resize(sums_.size());
+  for (const Eigen::Index line : lines) {
+    const KeyRange seen = Intersect(block_.visible[static_cast<std::size_t>(line)], values.range);
+    for (std::int64_t key = seen.first; key < seen.last; ++key) {
+      if (!block_.Sees(line, key)) continue;
+      ranges_[static_cast<std::size_t>(line)].Add(values.lines.row(key - values.range.first));
+    }
   }
-  return range;
 }
 
-void BlockBound::CapOf(const ValueRange& range, Eigen::Index line, const LineFacts& facts,
-                       const Eigen::Ref<const Eigen::RowVectorXd>& out, Terms* cap,
-                       Terms* largest) const {
-  const LineSums& sums = sums_[static_cast<std::size_t>(line)];
-  const double r = (1.0 + sums.up_max) * (1.0 + rules_.u_v) * (1.0 + facts.g_pv) / facts.kept - 1.0;
-  *largest = range.min.array().abs().max(range.max.array().abs());
-  *cap = (range.max.array() - out.array()).max(out.array() - range.min.array()) +
-         (facts.sink ? 1.0 : 0.0) * out.array().abs() + r * *largest;
-}
-
-void BlockBound::AddTile(KeyRange tile, const Eigen::Ref<const RowMajorMatrix>& weights) {
-  const auto values =
-      keys_.values.middleRows(tile.first - keys_.range.first, tile.last - tile.first);
+void BlockBound::AddTile(const ScoreTile& tile, const RowMajorMatrix& weights,
+                         const GatheredValues& values) {
+  const auto [first, count] = tile.lines;
   grown_.resize(weights.rows(), weights.cols());
   extra_.resize(weights.rows(), weights.cols());
   any_extra_ = false;
-  for (Eigen::Index line = 0; line < weights.rows(); ++line) {
-    AddLine(line, tile, weights.data() + line * weights.outerStride());
-  }
-  absolute_ = values.cwiseAbs();
-  squares_ = values.cwiseAbs2();
-  sum_squares_.noalias() += weights * squares_;
-  sum_grown_.noalias() += grown_ * absolute_;
-  if (any_extra_) sum_extra_.noalias() += extra_ * absolute_;
-  AddRange(tile);
+  for (Eigen::Index n = 0; n < count; ++n) AddLine(first + n, tile, weights, values);
+  absolute_ = values.lines.cwiseAbs();
+  squares_ = values.lines.cwiseAbs2();
+  sum_squares_.middleRows(first, count).noalias() += weights * squares_;
+  sum_grown_.middleRows(first, count).noalias() += grown_ * absolute_;
+  if (any_extra_) sum_extra_.middleRows(first, count).noalias() += extra_ * absolute_;
+  AddRange(values);
 }
 
 BlockBound::LineFacts BlockBound::FactsOf(Eigen::Index line, double weight_sum) const {
   const LineSums& sums = sums_[static_cast<std::size_t>(line)];
   LineFacts facts;
   facts.n = CountOf(line);
-  facts.m = std::abs(block_.max[line]);
+  facts.m = std::abs(max_[line]);
   facts.sink = !block_.sink.empty();
   double sink_error = rules_.eps_exp + sums.spread;
   if (facts.sink) {
     const double sigma = block_.sink[static_cast<std::size_t>(line)];
-    facts.pi_s = std::exp(sigma - block_.max[line]) / weight_sum;
+    facts.pi_s = std::exp(sigma - max_[line]) / weight_sum;
     if (facts.pi_s > 0.0) sink_error += 8.0 * kU * (std::abs(sigma) + facts.m);
   }
   facts.theta_s = std::min(sink_error, kThetaLimit);
@@ -268,9 +246,14 @@ double BlockBound::LseBound(const LineFacts& facts, double lse) const {
          6.0 * kU * (facts.m + std::abs(lse)) + facts.n * 0x1p-125;
 }
 
-Eigen::ArrayXd BlockBound::ErrorOf(Eigen::Index line, const LineFacts& facts,
-                                   const Eigen::Ref<const Eigen::RowVectorXd>& out,
-                                   double weight_sum) const {
+double BlockBound::Excess(Eigen::Index line, const LineFacts& facts) const {
+  const LineSums& sums = sums_[static_cast<std::size_t>(line)];
+  return (1.0 + sums.up_max) * (1.0 + rules_.u_v) * (1.0 + facts.g_pv) / facts.kept - 1.0;
+}
+
+BlockBound::Errors BlockBound::ErrorsOf(Eigen::Index line, const LineFacts& facts,
+                                        const Eigen::Ref<const Eigen::RowVectorXd>& out,
+                                        double weight_sum) const {
   const LineSums& sums = sums_[static_cast<std::size_t>(line)];
   const Terms o = out.array();
   const Terms size = o.abs();
@@ -284,23 +267,43 @@ Eigen::ArrayXd BlockBound::ErrorOf(Eigen::Index line, const LineFacts& facts,
           .min(std::sqrt(sums.w2 / weight_sum) * deviation);
   const Terms a = grown + rounded;
   const double den = std::max(facts.low * facts.kept, kLeast);  // D
-  Terms error =
+  return {
       ((scored + rounded).max(centred) + (rules_.u_v + facts.g_pv + rules_.u_v * facts.g_pv) * a +
        facts.g_l * facts.high * size + std::expm1(facts.theta_s) * facts.pi_s * size) /
-      den;
+          den,
+      a / den};
+}
 
-  // The range of the values over all keys that the block sees is never less than the line's, which
-  // is looked for only where it can matter.
-  Terms cap;
-  Terms largest;
-  CapOf(range_, line, facts, out, &cap, &largest);
-  const bool unknown = facts.theta_max > kThetaLimit;
-  if (unknown || (error > cap).any()) CapOf(RangeOf(line), line, facts, out, &cap, &largest);
-  error = unknown ? cap : Terms(error.min(cap));
-  const double r = (1.0 + sums.up_max) * (1.0 + rules_.u_v) * (1.0 + facts.g_pv) / facts.kept - 1.0;
-  const Terms parts = (a / den).min((1.0 + r) * largest);  // mean size of what splits store
-  return error + 3.0 * kU * (size + error) + rules_.u_part * (parts + error) + rules_.part_floor +
-         facts.n * 0x1p-125 * (1.0 + largest);
+BlockBound::Limits BlockBound::LimitsOf(const ValueRange& range, Eigen::Index line,
+                                        const LineFacts& facts,
+                                        const Eigen::Ref<const Eigen::RowVectorXd>& out) const {
+  const Terms largest = range.min.array().abs().max(range.max.array().abs());
+  return {(range.max.array() - out.array()).max(out.array() - range.min.array()) +
+              (facts.sink ? 1.0 : 0.0) * out.array().abs() + Excess(line, facts) * largest,
+          largest};
+}
+
+bool BlockBound::WantsRange(Eigen::Index line, const Eigen::Ref<const Eigen::RowVectorXd>& out,
+                            double weight_sum) const {
+  if (!std::isfinite(max_[line]) || CountOf(line) == 0.0) return false;
+  const LineFacts facts = FactsOf(line, weight_sum);
+  if (facts.theta_max > kThetaLimit) return true;
+  const Errors errors = ErrorsOf(line, facts, out, weight_sum);
+  return (errors.error > LimitsOf(range_, line, facts, out).cap).any();
+}
+
+BlockBound::Terms BlockBound::Bound(Eigen::Index line, const LineFacts& facts,
+                                    const Eigen::Ref<const Eigen::RowVectorXd>& out,
+                                    double weight_sum) const {
+  const auto n = static_cast<std::size_t>(line);
+  const bool own = !ranges_.empty() && ranges_[n].min.size() > 0;
+  const Limits limits = LimitsOf(own ? ranges_[n] : range_, line, facts, out);
+  const Errors errors = ErrorsOf(line, facts, out, weight_sum);
+  const Terms error =
+      facts.theta_max > kThetaLimit ? limits.cap : Terms(errors.error.min(limits.cap));
+  const Terms parts = errors.parts.min((1.0 + Excess(line, facts)) * limits.largest);
+  return error + 3.0 * kU * (out.array().abs() + error) + rules_.u_part * (parts + error) +
+         rules_.part_floor + facts.n * 0x1p-125 * (1.0 + limits.largest);
 }
 
 void BlockBound::Finish(Eigen::Index line, const Eigen::Ref<const Eigen::RowVectorXd>& out,
@@ -308,11 +311,11 @@ void BlockBound::Finish(Eigen::Index line, const Eigen::Ref<const Eigen::RowVect
                         double* lse_bound) const {
   out_bound.setZero();
   *lse_bound = 0.0;
-  if (!std::isfinite(block_.max[line])) return;
+  if (!std::isfinite(max_[line])) return;
   const LineFacts facts = FactsOf(line, weight_sum);
   if (std::isfinite(lse)) *lse_bound = LseBound(facts, lse) * kOwnRounding;
   if (facts.n == 0.0) return;
-  const Eigen::ArrayXd error = ErrorOf(line, facts, out, weight_sum);
+  const Terms error = Bound(line, facts, out, weight_sum);
   for (Eigen::Index c = 0; c < out.size(); ++c) {
     if (!std::isfinite(out[c])) continue;
     const double stored = OutputRounding(rules_, std::abs(out[c]), error[c]);

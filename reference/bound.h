@@ -45,15 +45,24 @@ double OutputRounding(const BoundRules& rules, double size, double error);
 // Collects the sums of a block, one tile of keys after the other, and turns them into bounds.
 class BlockBound {
  public:
-  // `block` has errors; it and `keys` outlive this.
-  BlockBound(const BoundRules& rules, const ScoreBlock& block, const KeysAndValues& keys);
+  // max: of each line, over all its keys and the sink, as the weights have it. flat: whether all
+  // visible scores of a line equal max. All three outlive this.
+  BlockBound(const BoundRules& rules, const QueryBlock& block, const Maximum& max,
+             Eigen::Index head_dim_v);
 
-  // weights: [lines, tile] of FillWeights.
-  void AddTile(KeyRange tile, const Eigen::Ref<const RowMajorMatrix>& weights);
+  // tile has errors; weights: [lines of the tile, its keys] of FillWeights.
+  void AddTile(const ScoreTile& tile, const RowMajorMatrix& weights, const GatheredValues& values);
 
-  // Bound of one line after all tiles. out: its exact output [head_dim_v]; weight_sum: l; lse: its
-  // exact LSE. Elements are finite and >= 0; 0 where the exact number is not finite, and for a line
-  // that sees no key.
+  // After all tiles: can the range of the values that this very line sees lower its bound? out: its
+  // exact output [head_dim_v]; weight_sum: l. The range over all keys of the block is known, and is
+  // never less.
+  bool WantsRange(Eigen::Index line, const Eigen::Ref<const Eigen::RowVectorXd>& out,
+                  double weight_sum) const;
+  // For each of `lines`; every tile once, before Finish.
+  void AddRanges(const std::vector<Eigen::Index>& lines, const GatheredValues& values);
+
+  // Bound of one line after all tiles. lse: its exact LSE. Elements are finite and >= 0; 0 where
+  // the exact number is not finite, and for a line that sees no key.
   void Finish(Eigen::Index line, const Eigen::Ref<const Eigen::RowVectorXd>& out, double weight_sum,
               double lse, Eigen::Ref<Eigen::RowVectorXd> out_bound, double* lse_bound) const;
 
@@ -89,40 +98,55 @@ class BlockBound {
 
   using Terms = Eigen::Array<double, 1, Eigen::Dynamic>;
 
-  double CountOf(Eigen::Index line) const;
   // Smallest and largest value of each column.
   struct ValueRange {
-    Eigen::RowVectorXd min;
+    Eigen::RowVectorXd min;  // empty: of no key
     Eigen::RowVectorXd max;
     void Add(const Eigen::Ref<const Eigen::RowVectorXd>& values);
   };
 
-  void AddLine(Eigen::Index line, KeyRange tile, const double* weights);
-  void AddRange(KeyRange tile);
-  ValueRange RangeOf(Eigen::Index line) const;  // over the keys that the line sees
-  // The most that a mean of the line's values can be off, and the largest of their sizes.
-  void CapOf(const ValueRange& range, Eigen::Index line, const LineFacts& facts,
-             const Eigen::Ref<const Eigen::RowVectorXd>& out, Terms* cap, Terms* largest) const;
+  // Error of each column before its limits, and the mean size of what splits store.
+  struct Errors {
+    Terms error;
+    Terms parts;
+  };
+
+  // The most that a mean of values of this range can be off, and the largest of their sizes.
+  struct Limits {
+    Terms cap;
+    Terms largest;
+  };
+
+  double CountOf(Eigen::Index line) const;
+  void AddLine(Eigen::Index line, const ScoreTile& tile, const RowMajorMatrix& weights,
+               const GatheredValues& values);
+  void AddRange(const GatheredValues& values);
   double Growth(double c, double n) const;
   LineFacts FactsOf(Eigen::Index line, double weight_sum) const;
   double LseBound(const LineFacts& facts, double lse) const;
+  double Excess(Eigen::Index line, const LineFacts& facts) const;  // r
+  Errors ErrorsOf(Eigen::Index line, const LineFacts& facts,
+                  const Eigen::Ref<const Eigen::RowVectorXd>& out, double weight_sum) const;
+  Limits LimitsOf(const ValueRange& range, Eigen::Index line, const LineFacts& facts,
+                  const Eigen::Ref<const Eigen::RowVectorXd>& out) const;
   // Bound of each column before the output is stored.
-  Eigen::ArrayXd ErrorOf(Eigen::Index line, const LineFacts& facts,
-                         const Eigen::Ref<const Eigen::RowVectorXd>& out, double weight_sum) const;
+  Terms Bound(Eigen::Index line, const LineFacts& facts,
+              const Eigen::Ref<const Eigen::RowVectorXd>& out, double weight_sum) const;
 
   const BoundRules& rules_;
-  const ScoreBlock& block_;
-  const KeysAndValues& keys_;
+  const QueryBlock& block_;
+  const Eigen::VectorXd& max_;
   std::vector<LineSums> sums_;
-  bool any_extra_ = false;      // in this tile
-  RowMajorMatrix grown_;        // p e^Theta, tile by tile
-  RowMajorMatrix extra_;        // p e^Theta (up - base_up)
-  RowMajorMatrix absolute_;     // |v|
-  RowMajorMatrix squares_;      // v^2
-  RowMajorMatrix sum_squares_;  // [lines, head_dim_v]: sum p v^2
-  RowMajorMatrix sum_grown_;    // sum p e^Theta |v|
-  RowMajorMatrix sum_extra_;    // sum p e^Theta (up - base_up) |v|
-  ValueRange range_;            // over the keys that some line of the block sees
+  bool any_extra_ = false;          // in this tile
+  RowMajorMatrix grown_;            // p e^Theta, tile by tile
+  RowMajorMatrix extra_;            // p e^Theta (up - base_up)
+  RowMajorMatrix absolute_;         // |v|
+  RowMajorMatrix squares_;          // v^2
+  RowMajorMatrix sum_squares_;      // [lines, head_dim_v]: sum p v^2
+  RowMajorMatrix sum_grown_;        // sum p e^Theta |v|
+  RowMajorMatrix sum_extra_;        // sum p e^Theta (up - base_up) |v|
+  ValueRange range_;                // over the keys that some line of the block sees
+  std::vector<ValueRange> ranges_;  // [lines], of those that want one; empty if none does
 };
 
 }  // namespace attest

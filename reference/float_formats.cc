@@ -54,6 +54,28 @@ double DecodeFinite(std::uint32_t bits) {
   return std::bit_cast<double>(sign | (field << kDoubleMantissaBits) | fraction);
 }
 
+// Without a branch in the loop, so that the compiler makes vectors of it.
+template <Layout kLayout, typename Bits>
+bool DecodeNormals(const std::byte* from, std::size_t count, double* to) {
+  constexpr int kShift = kDoubleMantissaBits - kLayout.mantissa_bits;
+  constexpr auto kBias = static_cast<std::uint64_t>(kDoubleBias - 1 + kLayout.min_exponent)
+                         << kDoubleMantissaBits;
+  constexpr int kSignShift = 63 - kLayout.mantissa_bits - kLayout.exponent_bits;
+  std::uint64_t odd = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    Bits stored = 0;
+    std::memcpy(&stored, from + i * sizeof(Bits), sizeof(Bits));
+    const std::uint64_t bits = stored;
+    const std::uint64_t size = bits & (kLayout.sign() - 1U);
+    const std::uint64_t exponent = bits & kLayout.infinity();
+    const std::uint64_t zero = size == 0 ? 1 : 0;
+    odd |= (exponent == kLayout.infinity() ? 1 : 0) | ((exponent == 0 ? 1 : 0) & (zero ^ 1));
+    const std::uint64_t number = zero != 0 ? 0 : (size << kShift) + kBias;
+    to[i] = std::bit_cast<double>(((bits & kLayout.sign()) << kSignShift) | number);
+  }
+  return odd == 0;
+}
+
 template <Layout kLayout>
 double Decode(std::uint32_t bits) {
   if ((bits & kLayout.infinity()) != kLayout.infinity()) return DecodeFinite<kLayout>(bits);
@@ -219,6 +241,19 @@ void StoreElement(DType dtype, double value, std::byte* address) {
                        address);
     default:
       return;
+  }
+}
+
+bool LoadNormals(DType dtype, const std::byte* from, std::size_t count, double* to) {
+  switch (dtype) {
+    case DType::kFloat32:
+      return DecodeNormals<kBinary32, std::uint32_t>(from, count, to);
+    case DType::kFloat16:
+      return DecodeNormals<kBinary16, std::uint16_t>(from, count, to);
+    case DType::kBFloat16:
+      return DecodeNormals<kBrain16, std::uint16_t>(from, count, to);
+    default:
+      return false;
   }
 }
 

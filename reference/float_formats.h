@@ -35,6 +35,11 @@ double LargestFinite(DType format);  // 448, 240, 57344
 double LoadElement(DType dtype, const std::byte* address);
 void StoreElement(DType dtype, double value, std::byte* address);
 
+// `count` neighbouring elements, as LoadElement gives them. False, and `to` means nothing, where
+// the type is no 16- or 32-bit float or where an element is subnormal, infinite or NaN: those few
+// lines are loaded element by element.
+bool LoadNormals(DType dtype, const std::byte* from, std::size_t count, double* to);
+
 // The value that storing `value` as `dtype` and loading it again yields.
 double RoundTo(DType dtype, double value);
 

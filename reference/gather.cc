@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "reference/float_formats.h"
 
@@ -103,6 +104,11 @@ class KeyFinder {
 
 void LoadLine(DType dtype, Line line, std::int64_t key, Eigen::Ref<Eigen::RowVectorXd> target,
               std::vector<NonFinite>* odd) {
+  const auto size = static_cast<Eigen::Index>(SizeOf(dtype));
+  if (line.step == size && line.run >= target.size() && line.scale == 1.0 &&
+      LoadNormals(dtype, line.address, static_cast<std::size_t>(target.size()), target.data())) {
+    return;
+  }
   for (Eigen::Index first = 0; first < target.size(); line.address += line.jump) {
     const Eigen::Index last = first + std::min<Eigen::Index>(line.run, target.size() - first);
     for (Eigen::Index column = first; column < last; ++column) {
@@ -116,27 +122,55 @@ void LoadLine(DType dtype, Line line, std::int64_t key, Eigen::Ref<Eigen::RowVec
   }
 }
 
+DType StoredType(const Problem& problem) {
+  return problem.uses_paged_kv() ? problem.cache_dtype : problem.query_dtype;
+}
+
+void Reset(KeyRange range, int head_dim, Gathered* gathered) {
+  gathered->range = range;
+  gathered->lines.resize(range.last - range.first, head_dim);
+  gathered->odd.clear();
+}
+
 }  // namespace
+
+void GatherKeyTile(const KeySource& source, KeyRange range, Gathered* keys) {
+  const Problem& problem = source.problem;
+  Reset(range, problem.head_dim_qk, keys);
+  const KeyFinder finder(problem, source.tensors, source.request, source.kv_head);
+  for (std::int64_t key = range.first; key < range.last; ++key) {
+    LoadLine(StoredType(problem), finder.Key(key), key, keys->lines.row(key - range.first),
+             &keys->odd);
+  }
+}
+
+void GatherValueTile(const KeySource& source, KeyRange range, GatheredValues* values) {
+  const Problem& problem = source.problem;
+  Reset(range, problem.head_dim_v, values);
+  const KeyFinder finder(problem, source.tensors, source.request, source.kv_head);
+  const bool weighted = problem.kv_scale_kind != KvScaleKind::kNone;
+  values->weight_scale.resize(weighted ? range.last - range.first : 0);
+  for (std::int64_t key = range.first; key < range.last; ++key) {
+    LoadLine(StoredType(problem), finder.Value(key), key, values->lines.row(key - range.first),
+             &values->odd);
+    if (!weighted) continue;
+    const double scale = std::abs(finder.ValueScale(key));
+    values->weight_scale[key - range.first] = scale <= 1.0 ? scale : 1.0;  // NaN in a dead slot
+  }
+}
 
 KeysAndValues GatherKeys(const Problem& problem, const AttentionTensors& tensors, int request,
                          int kv_head, KeyRange range) {
-  KeysAndValues result;
-  result.range = range;
-  result.keys.resize(range.last - range.first, problem.head_dim_qk);
-  result.values.resize(range.last - range.first, problem.head_dim_v);
-  const DType dtype = problem.uses_paged_kv() ? problem.cache_dtype : problem.query_dtype;
-  const KeyFinder finder(problem, tensors, request, kv_head);
-  const bool weighted = problem.kv_scale_kind != KvScaleKind::kNone;
-  if (weighted) result.weight_scale.resize(range.last - range.first);
-  for (std::int64_t key = range.first; key < range.last; ++key) {
-    LoadLine(dtype, finder.Key(key), key, result.keys.row(key - range.first), &result.odd_keys);
-    LoadLine(dtype, finder.Value(key), key, result.values.row(key - range.first),
-             &result.odd_values);
-    if (!weighted) continue;
-    const double scale = std::abs(finder.ValueScale(key));
-    result.weight_scale[key - range.first] = scale <= 1.0 ? scale : 1.0;  // NaN in a dead slot
-  }
-  return result;
+  const KeySource source{problem, tensors, request, kv_head};
+  Gathered keys;
+  GatherKeyTile(source, range, &keys);
+  GatheredValues values;
+  GatherValueTile(source, range, &values);
+  return {.range = range,
+          .keys = std::move(keys.lines),
+          .values = std::move(values.lines),
+          .odd_keys = std::move(keys.odd),
+          .odd_values = std::move(values.odd)};
 }
 
 void GatherQuery(const Problem& problem, const AttentionTensors& tensors, QueryRow row, int q_head,

@@ -27,18 +27,39 @@ struct NonFinite {
 // A key that one row must not see may be seen by another row of the same matrix product, and
 // 0 * NaN is NaN. So non-finite elements are 0 in the matrices and stand in lists beside them,
 // sorted by key; whoever sees such a key adds its effect by hand.
+struct Gathered {
+  KeyRange range;        // line i of the matrix is key range.first + i
+  RowMajorMatrix lines;  // [keys, head_dim_qk] or [keys, head_dim_v]
+  std::vector<NonFinite> odd;
+};
+
+struct GatheredValues : Gathered {
+  // |value_scale| of each key, at most 1; empty without scales. A kernel that multiplies the scale
+  // into the weight stores a weight that is smaller by it.
+  Eigen::RowVectorXd weight_scale;
+};
+
+// The keys and values of one request and KV head.
+struct KeySource {
+  const Problem& problem;
+  const AttentionTensors& tensors;
+  int request = 0;
+  int kv_head = 0;
+};
+
+// Stored numbers times their scales, exactly. What `keys` or `values` held before is gone; its
+// memory is used again.
+void GatherKeyTile(const KeySource& source, KeyRange range, Gathered* keys);
+void GatherValueTile(const KeySource& source, KeyRange range, GatheredValues* values);
+
+// Both at once, for those who want the whole of a short context.
 struct KeysAndValues {
   KeyRange range;         // line i of the matrices is key range.first + i
   RowMajorMatrix keys;    // [keys, head_dim_qk]
   RowMajorMatrix values;  // [keys, head_dim_v]
   std::vector<NonFinite> odd_keys;
   std::vector<NonFinite> odd_values;
-  // |value_scale| of each key, at most 1; empty without scales. A kernel that multiplies the scale
-  // into the weight stores a weight that is smaller by it.
-  Eigen::RowVectorXd weight_scale;
 };
-
-// Stored numbers times their scales, exactly.
 KeysAndValues GatherKeys(const Problem& problem, const AttentionTensors& tensors, int request,
                          int kv_head, KeyRange range);
 

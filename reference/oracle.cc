@@ -8,6 +8,7 @@
 #include <memory>
 #include <thread>
 
+#include "reference/block_pass.h"
 #include "reference/bound.h"
 #include "reference/gather.h"
 #include "reference/score_block.h"
@@ -17,16 +18,18 @@
 namespace attest {
 namespace {
 
-// Tall blocks spread the cost of a tile of V, |V| and V^2 over many lines.
+// Tall blocks spread the cost of a tile of K, V, |V| and V^2 over many lines.
 constexpr std::int64_t kMaxLines = 256;
 constexpr std::int64_t kMinLines = 8;
-constexpr std::int64_t kScoreBytes = std::int64_t{64} << 20;  // scores and magnitudes of a block
+constexpr std::int64_t kMaskBytes = std::int64_t{16} << 20;  // of a block whose mask is no interval
 
-// One request and one KV head: the part of the work that shares gathered keys.
+// Neighbouring lines of one request and one KV head: what one thread computes at a time.
 struct Unit {
   int request = 0;
   int kv_head = 0;
   const std::vector<std::size_t>* rows = nullptr;  // indices into Expected::rows, in row order
+  std::size_t first = 0;  // line of the request and head: row * group + head of the group
+  std::size_t count = 0;
 };
 
 struct Work {
@@ -74,17 +77,17 @@ void FillSeen(const Work& work, const Target& target, KeyRange* range,
   *seen = std::vector<std::uint8_t>(first, last);
 }
 
-QueryLines GatherLines(const Work& work, const Target* first, std::size_t count) {
-  QueryLines lines;
-  lines.query.resize(static_cast<Eigen::Index>(count), work.problem.head_dim_qk);
+QueryBlock GatherBlock(const Work& work, const std::vector<Target>& targets) {
+  QueryBlock lines;
+  lines.query.resize(static_cast<Eigen::Index>(targets.size()), work.problem.head_dim_qk);
   const bool intervals = IsInterval(work.problem);
   const bool heads_differ = MaskDependsOnHead(work);
-  for (std::size_t n = 0; n < count; ++n) {
-    const Target& target = first[n];
+  for (std::size_t n = 0; n < targets.size(); ++n) {
+    const Target& target = targets[n];
     GatherQuery(work.problem, work.tensors, target.row, target.q_head,
                 lines.query.row(static_cast<Eigen::Index>(n)));
     lines.visible.push_back(RangeOf(work.problem, target.row));
-    if (!intervals && n > 0 && !heads_differ && first[n - 1].row == target.row) {
+    if (!intervals && n > 0 && !heads_differ && targets[n - 1].row == target.row) {
       lines.visible.back() = lines.visible[n - 1];
       lines.seen.push_back(lines.seen[n - 1]);
     } else if (!intervals) {
@@ -98,137 +101,171 @@ QueryLines GatherLines(const Work& work, const Target* first, std::size_t count)
       lines.sink.push_back(work.sinks[static_cast<std::size_t>(target.q_head)]);
     }
   }
+  lines.Finish(work.score_rules);
   return lines;
 }
 
-// Adds weight * value for the elements that stand as 0 in the matrix of values.
-void AddOddValues(const ScoreBlock& block, const KeysAndValues& keys, KeyRange tile,
-                  const RowMajorMatrix& weights, RowMajorMatrix* sum) {
-  for (const NonFinite& odd : keys.odd_values) {
-    if (odd.key < tile.first || odd.key >= tile.last) continue;
-    for (Eigen::Index n = 0; n < sum->rows(); ++n) {
-      if (!block.Sees(n, odd.key)) continue;
-      (*sum)(n, odd.column) += weights(n, odd.key - tile.first) * odd.value;
-    }
-  }
-}
-
-// sum p v and sum p of each line, and the sums of the bound where there is one.
-struct BlockSums {
-  RowMajorMatrix values;
-  Eigen::VectorXd weights;
-};
-
-BlockSums SumOverKeys(const ScoreBlock& block, const KeysAndValues& keys, BlockBound* bound) {
-  BlockSums sums;
-  sums.values.setZero(block.max.size(), keys.values.cols());
-  sums.weights.setZero(block.max.size());
-  RowMajorMatrix weights;
-  for (std::int64_t first = block.hull.first; first < block.hull.last; first += kKeyTile) {
-    const KeyRange tile{first, std::min(first + kKeyTile, block.hull.last)};
-    if (!block.Touches(tile)) continue;
-    const auto values = keys.values.middleRows(first - keys.range.first, tile.last - first);
-    weights.resize(block.max.size(), tile.last - first);
-    FillWeights(block, tile, weights);
-    sums.weights += weights.rowwise().sum();
-    sums.values.noalias() += weights * values;
-    AddOddValues(block, keys, tile, weights, &sums.values);
-    if (bound != nullptr) bound->AddTile(tile, weights);
-  }
-  for (Eigen::Index n = 0; n < sums.weights.size() && !block.sink.empty(); ++n) {
-    const double sink = block.sink[static_cast<std::size_t>(n)];
-    if (sink > -std::numeric_limits<double>::infinity()) {
-      sums.weights[n] += std::exp(sink - block.max[n]);
-    }
-  }
-  return sums;
-}
-
-void StoreLine(const ScoreBlock& block, const BlockSums& sums, Eigen::Index n, Eigen::Index line,
+void StoreLine(std::int64_t count, const BlockSums& sums, Eigen::Index n, Eigen::Index line,
                Expected* expected) {
-  const std::int64_t count = block.count[static_cast<std::size_t>(n)];
+  const double weights = sums.weights[n];
   expected->visible[static_cast<std::size_t>(line)] = count;
-  expected->weight_sum[line] = sums.weights[n];
-  expected->lse[line] = sums.weights[n] == 0.0 ? -std::numeric_limits<double>::infinity()
-                                               : block.max[n] + std::log(sums.weights[n]);
+  expected->weight_sum[line] = weights;
+  expected->lse[line] =
+      weights == 0.0 ? -std::numeric_limits<double>::infinity() : sums.max[n] + std::log(weights);
   if (count == 0) {
     expected->out.row(line).setZero();
-  } else if (std::isnan(block.max[n])) {
-    expected->out.row(line).setConstant(block.max[n]);
+  } else if (std::isnan(sums.max[n])) {
+    expected->out.row(line).setConstant(sums.max[n]);
   } else {
-    expected->out.row(line) = sums.values.row(n) / sums.weights[n];
+    expected->out.row(line) = sums.values.row(n) / weights;
   }
 }
 
-LineDetail DetailOf(const ScoreBlock& block, Eigen::Index n, double weight_sum) {
-  const KeyRange range = block.visible[static_cast<std::size_t>(n)];
-  LineDetail detail;
-  detail.first_key = range.first;
+// Every key of a line's range stands as masked until a tile tells more: a tile that nobody sees
+// never does.
+LineDetail HiddenLine(KeyRange range) {
+  const auto count = static_cast<std::size_t>(range.last - range.first);
+  return {.first_key = range.first,
+          .visible = std::vector<std::uint8_t>(count, 0),
+          .score = std::vector<double>(count, -std::numeric_limits<double>::infinity()),
+          .weight = std::vector<double>(count, 0.0)};
+}
+
+// Weights are relative to the maximum.
+void AddDetail(const QueryBlock& block, const TileWork& work, Eigen::Index n, LineDetail* detail) {
+  const ScoreTile& tile = work.scores;
+  const KeyRange range = Intersect(block.visible[static_cast<std::size_t>(n)], tile.keys);
   for (std::int64_t key = range.first; key < range.last; ++key) {
-    const bool seen = block.Sees(n, key);
-    const double score = block.score(n, key - block.hull.first);
-    detail.visible.push_back(seen ? 1 : 0);
-    detail.score.push_back(score);
-    detail.weight.push_back(seen ? std::exp(score - block.max[n]) / weight_sum : 0.0);
+    if (!block.Sees(n, key)) continue;
+    const auto at = static_cast<std::size_t>(key - detail->first_key);
+    detail->visible[at] = 1;
+    detail->score[at] = tile.score(n - tile.lines.first, key - tile.keys.first);
+    detail->weight[at] = work.weights(n - tile.lines.first, key - tile.keys.first);
   }
-  return detail;
 }
 
-void ComputeBlock(const Work& work, const KeysAndValues& keys, const Target* targets,
-                  std::size_t count) {
-  const QueryLines lines = GatherLines(work, targets, count);
-  const ScoreBlock block = ComputeScores(lines, keys, work.score_rules);
-  std::unique_ptr<BlockBound> bound;
-  if (work.options.bound) {
-    bound = std::make_unique<BlockBound>(work.rules, block, keys);
-  }
-  const BlockSums sums = SumOverKeys(block, keys, bound.get());
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto n = static_cast<Eigen::Index>(i);
-    const Eigen::Index line = targets[i].line;
-    StoreLine(block, sums, n, line, work.expected);
-    if (work.options.detail) {
-      work.expected->detail[static_cast<std::size_t>(line)] = DetailOf(block, n, sums.weights[n]);
-    }
-    if (bound == nullptr) continue;
-    bound->Finish(n, work.expected->out.row(line), sums.weights[n], work.expected->lse[line],
-                  work.expected->out_bound.row(line), &work.expected->lse_bound[line]);
+void DivideWeights(double sum, LineDetail* detail) {
+  for (std::size_t i = 0; i < detail->weight.size(); ++i) {
+    if (detail->visible[i] != 0) detail->weight[i] /= sum;
   }
 }
 
 std::vector<Target> TargetsOf(const Work& work, const Unit& unit) {
-  const int group = work.problem.group();
+  const auto group = static_cast<std::size_t>(work.problem.group());
   std::vector<Target> targets;
-  for (const std::size_t n : *unit.rows) {
-    for (int head = unit.kv_head * group; head < (unit.kv_head + 1) * group; ++head) {
-      const auto line = static_cast<Eigen::Index>(n) * work.problem.num_q_heads + head;
-      targets.push_back({work.expected->rows[n], head, line});
-    }
+  for (std::size_t at = unit.first; at < unit.first + unit.count; ++at) {
+    const std::size_t n = (*unit.rows)[at / group];
+    const int head = unit.kv_head * work.problem.group() + static_cast<int>(at % group);
+    const auto line = static_cast<Eigen::Index>(n) * work.problem.num_q_heads + head;
+    targets.push_back({work.expected->rows[n], head, line});
   }
   return targets;
 }
 
+// Looks at the values again for the lines whose bound their own values may lower.
+void AddRanges(const Work& work, const std::vector<Target>& targets, const QueryBlock& block,
+               const KeySource& source, TileWork* memory, BlockBound* bound) {
+  std::vector<Eigen::Index> lines;
+  std::vector<KeyRange> visible;
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    const auto n = static_cast<Eigen::Index>(i);
+    const Eigen::Index line = targets[i].line;
+    if (!bound->WantsRange(n, work.expected->out.row(line), work.expected->weight_sum[line])) {
+      continue;
+    }
+    lines.push_back(n);
+    visible.push_back(block.visible[i]);
+  }
+  const KeyRange hull = HullOf(visible);
+  for (const TileShape& shape : block.tiles) {
+    const KeyRange keys = Intersect(shape.keys, hull);
+    if (keys.first == keys.last) continue;
+    GatherValueTile(source, keys, &memory->values);
+    bound->AddRanges(lines, memory->values);
+  }
+}
+
+void StoreBounds(const Work& work, const std::vector<Target>& targets, const BlockBound& bound) {
+  Expected& expected = *work.expected;
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    const Eigen::Index line = targets[i].line;
+    bound.Finish(static_cast<Eigen::Index>(i), expected.out.row(line), expected.weight_sum[line],
+                 expected.lse[line], expected.out_bound.row(line), &expected.lse_bound[line]);
+  }
+}
+
+// Bound and detail are relative to the maximum, which one pass finds before another sums up.
+BlockSums SumInTwoPasses(const Work& work, const std::vector<Target>& targets,
+                         const QueryBlock& block, const KeySource& source, TileWork* memory,
+                         const Maximum& known, BlockBound* bound) {
+  std::vector<LineDetail>& detail = work.expected->detail;
+  for (std::size_t i = 0; i < targets.size() && work.options.detail; ++i) {
+    detail[static_cast<std::size_t>(targets[i].line)] = HiddenLine(block.visible[i]);
+  }
+  const auto visit = [&](const TileWork& tile) {
+    if (bound != nullptr) bound->AddTile(tile.scores, tile.weights, tile.values);
+    const auto [first, count] = tile.scores.lines;
+    for (Eigen::Index n = first; n < first + count && work.options.detail; ++n) {
+      const Eigen::Index line = targets[static_cast<std::size_t>(n)].line;
+      AddDetail(block, tile, n, &detail[static_cast<std::size_t>(line)]);
+    }
+  };
+  BlockSums sums = SumOverKeys(block, source, work.score_rules, known.max, visit, memory);
+  for (std::size_t i = 0; i < targets.size() && work.options.detail; ++i) {
+    DivideWeights(sums.weights[static_cast<Eigen::Index>(i)],
+                  &detail[static_cast<std::size_t>(targets[i].line)]);
+  }
+  return sums;
+}
+
 void ComputeUnit(const Work& work, const Unit& unit) {
   const std::vector<Target> targets = TargetsOf(work, unit);
-  std::vector<KeyRange> visible;
-  for (const Target& target : targets) visible.push_back(RangeOf(work.problem, target.row));
-  const KeyRange hull = HullOf(visible);
-  const KeysAndValues keys =
-      GatherKeys(work.problem, work.tensors, unit.request, unit.kv_head, hull);
-  const std::int64_t key_bytes = 2 * sizeof(double) + (IsInterval(work.problem) ? 0 : 1);
-  const std::int64_t line_bytes = std::max<std::int64_t>(hull.last - hull.first, 1) * key_bytes;
-  const auto lines =
-      static_cast<std::size_t>(std::clamp(kScoreBytes / line_bytes, kMinLines, kMaxLines));
-  for (std::size_t first = 0; first < targets.size(); first += lines) {
-    ComputeBlock(work, keys, &targets[first], std::min(lines, targets.size() - first));
+  const QueryBlock block = GatherBlock(work, targets);
+  const KeySource source{work.problem, work.tensors, unit.request, unit.kv_head};
+  TileWork memory;
+  BlockSums sums;
+  Maximum known;
+  std::unique_ptr<BlockBound> bound;
+  if (work.options.bound || work.options.detail) {
+    known = FindMaximum(block, source, work.score_rules, &memory);
+    if (work.options.bound) {
+      bound = std::make_unique<BlockBound>(work.rules, block, known, work.problem.head_dim_v);
+    }
+    sums = SumInTwoPasses(work, targets, block, source, &memory, known, bound.get());
+  } else {
+    sums = SumWithRunningMaximum(block, source, work.score_rules, &memory);
+  }
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    StoreLine(block.count[i], sums, static_cast<Eigen::Index>(i), targets[i].line, work.expected);
+  }
+  if (bound == nullptr) return;
+  AddRanges(work, targets, block, source, &memory, bound.get());
+  StoreBounds(work, targets, *bound);
+}
+
+// Cuts the lines of one request and KV head into blocks.
+void AddUnits(const Problem& problem, int request, int kv_head,
+              const std::vector<std::size_t>* rows, std::vector<Unit>* units) {
+  const std::size_t lines = rows->size() * static_cast<std::size_t>(problem.group());
+  const std::int64_t keys = problem.requests[static_cast<std::size_t>(request)].seq_len;
+  std::int64_t most = kMaxLines;
+  if (!IsInterval(problem)) {
+    most = std::clamp(kMaskBytes / std::max<std::int64_t>(keys, 1), kMinLines, kMaxLines);
+  }
+  for (std::size_t first = 0; first < lines; first += static_cast<std::size_t>(most)) {
+    const std::size_t count = std::min(static_cast<std::size_t>(most), lines - first);
+    units->push_back({request, kv_head, rows, first, count});
   }
 }
 
 // Each unit fills lines of its own, so threads share nothing but the counter.
 void ComputeUnits(const Work& work, const std::vector<Unit>& units) {
   std::atomic<std::size_t> next = 0;
+  // From the last on: under a causal mask it is the longest.
   const auto run = [&] {
-    for (std::size_t n = next++; n < units.size(); n = next++) ComputeUnit(work, units[n]);
+    for (std::size_t n = next++; n < units.size(); n = next++) {
+      ComputeUnit(work, units[units.size() - 1 - n]);
+    }
   };
   std::vector<std::thread> helpers;
   const auto wanted = std::min<std::size_t>(
@@ -282,7 +319,7 @@ Result<Expected> ComputeExpected(const Problem& problem, const AttentionTensors&
     std::sort(rows_of[r].begin(), rows_of[r].end(),
               [&rows](std::size_t a, std::size_t b) { return rows[a].row < rows[b].row; });
     for (int head = 0; head < problem.num_kv_heads && !rows_of[r].empty(); ++head) {
-      units.push_back({static_cast<int>(r), head, &rows_of[r]});
+      AddUnits(problem, static_cast<int>(r), head, &rows_of[r], &units);
     }
   }
   const Work work{problem,

@@ -10,33 +10,32 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kU = 0x1p-24;  // unit roundoff of float32
+constexpr double kU = 0x1p-24;             // unit roundoff of float32
+constexpr double kLostExponent = -745.13;  // e^x is 0 in double a little below
 
 using Segment = Eigen::Map<Eigen::Array<double, 1, Eigen::Dynamic>>;
 
-// scale * q.k of all lines for the keys of `tile`, and S_j where the block has errors.
-void MultiplyTile(const RowMajorMatrix& scaled, const RowMajorMatrix& absolute,
-                  const KeysAndValues& keys, KeyRange tile, ScoreBlock* block) {
-  const std::int64_t count = tile.last - tile.first;
-  const auto lines = keys.keys.middleRows(tile.first - keys.range.first, count);
-  const std::int64_t column = tile.first - block->hull.first;
-  block->score.middleCols(column, count).noalias() = scaled * lines.transpose();
-  if (block->error.size() == 0) return;
-  const RowMajorMatrix sizes = lines.cwiseAbs();
-  block->error.middleCols(column, count).noalias() = absolute * sizes.transpose();
+// scale * q.k of the tile's lines, and S_j where errors are asked for.
+void Multiply(const QueryBlock& block, const Gathered& keys, const ScoreRules& rules,
+              ScoreTile* tile) {
+  const auto [first, count] = tile->lines;
+  tile->score.resize(count, keys.lines.rows());
+  tile->score.noalias() = block.scaled.middleRows(first, count) * keys.lines.transpose();
+  if (!rules.errors) return;
+  const RowMajorMatrix sizes = keys.lines.cwiseAbs();
+  tile->error.resize(count, keys.lines.rows());
+  tile->error.noalias() = block.absolute.middleRows(first, count) * sizes.transpose();
 }
 
 // Scores of keys with non-finite elements, which stand as 0 in the matrix product, by plain sums.
-void PatchOddKeys(const QueryLines& lines, const KeysAndValues& keys, double scale, KeyRange tile,
-                  ScoreBlock* block) {
-  auto odd = std::lower_bound(keys.odd_keys.begin(), keys.odd_keys.end(), tile.first,
-                              [](const NonFinite& n, std::int64_t key) { return n.key < key; });
-  while (odd != keys.odd_keys.end() && odd->key < tile.last) {
+void PatchOddKeys(const QueryBlock& block, const Gathered& keys, double scale, ScoreTile* tile) {
+  for (auto odd = keys.odd.begin(); odd != keys.odd.end();) {
     const std::int64_t key = odd->key;
-    Eigen::RowVectorXd line = keys.keys.row(key - keys.range.first);
-    for (; odd != keys.odd_keys.end() && odd->key == key; ++odd) line[odd->column] = odd->value;
-    for (Eigen::Index n = 0; n < lines.query.rows(); ++n) {
-      block->score(n, key - block->hull.first) = scale * lines.query.row(n).dot(line);
+    Eigen::RowVectorXd line = keys.lines.row(key - keys.range.first);
+    for (; odd != keys.odd.end() && odd->key == key; ++odd) line[odd->column] = odd->value;
+    for (Eigen::Index n = 0; n < tile->lines.count; ++n) {
+      tile->score(n, key - keys.range.first) =
+          scale * block.query.row(tile->lines.first + n).dot(line);
     }
   }
 }
@@ -70,16 +69,16 @@ void AddBias(const ScoreRules& rules, const LineBias& bias, std::int64_t key, do
             terms * (kU + rules.u_s) * std::abs(*score);
 }
 
-// Softcap, biases, mask and errors of the visible part of one line in `tile`.
-void FinishLine(const QueryLines& lines, const ScoreRules& rules, std::size_t line, KeyRange tile,
-                ScoreBlock* block) {
-  const KeyRange range = Intersect(block->visible[line], tile);
+// Softcap, biases, mask and errors of the visible part of one line.
+void FinishLine(const QueryBlock& block, const ScoreRules& rules, Eigen::Index n, ScoreTile* tile) {
+  const auto line = static_cast<std::size_t>(n);
+  const KeyRange range = Intersect(block.visible[line], tile->keys);
   const Eigen::Index count = range.last - range.first;
   if (count == 0) return;
-  const auto n = static_cast<Eigen::Index>(line);
-  const std::int64_t column = range.first - block->hull.first;
-  double* score = &block->score(n, column);
-  double* error = rules.errors ? &block->error(n, column) : nullptr;
+  const Eigen::Index row = n - tile->lines.first;
+  const Eigen::Index column = range.first - tile->keys.first;
+  double* score = &tile->score(row, column);
+  double* error = rules.errors ? &tile->error(row, column) : nullptr;
   if (rules.softcap == 0.0 && rules.errors) {
     const auto size = Segment(score, count).abs().min(1e300);
     Segment(error, count) = rules.product * Segment(error, count) + (3.0 * kU + rules.u_s) * size;
@@ -87,24 +86,21 @@ void FinishLine(const QueryLines& lines, const ScoreRules& rules, std::size_t li
   for (Eigen::Index i = 0; i < count && rules.softcap > 0.0; ++i) {
     Cap(rules, score + i, rules.errors ? error + i : nullptr);
   }
-  for (Eigen::Index i = 0; i < count && !lines.bias.empty(); ++i) {
-    if (!block->Sees(n, range.first + i)) continue;  // a masked entry may hold anything
-    AddBias(rules, lines.bias[line], range.first + i, score + i,
+  for (Eigen::Index i = 0; i < count && !block.bias.empty(); ++i) {
+    if (!block.Sees(n, range.first + i)) continue;  // a masked entry may hold anything
+    AddBias(rules, block.bias[line], range.first + i, score + i,
             rules.errors ? error + i : nullptr);
   }
-  for (Eigen::Index i = 0; i < count; ++i) {
-    if (!block->seen.empty() && !block->Sees(n, range.first + i)) score[i] = -kInfinity;
-    if (rules.errors && score[i] == -kInfinity) error[i] = 0.0;
+  for (Eigen::Index i = 0; i < count && !block.seen.empty(); ++i) {
+    if (!block.Sees(n, range.first + i)) score[i] = -kInfinity;
+  }
+  for (Eigen::Index i = 0; i < count && rules.errors; ++i) {
+    if (score[i] == -kInfinity) error[i] = 0.0;
   }
 }
 
-void HideTile(KeyRange tile, ScoreBlock* block) {
-  const std::int64_t column = tile.first - block->hull.first;
-  block->score.middleCols(column, tile.last - tile.first).setConstant(-kInfinity);
-  if (block->error.size() > 0) block->error.middleCols(column, tile.last - tile.first).setZero();
-}
-
-void FillSeen(ScoreBlock* block) {
+// Fills count and seen_by_any.
+void CountSeen(QueryBlock* block) {
   block->seen_by_any.assign(static_cast<std::size_t>(block->hull.last - block->hull.first), 0);
   for (std::size_t line = 0; line < block->visible.size(); ++line) {
     const auto [first, last] = block->visible[line];
@@ -115,40 +111,64 @@ void FillSeen(ScoreBlock* block) {
       std::fill(any, any + (last - first), std::uint8_t{1});
       block->count.push_back(last - first);
     } else {
-      std::int64_t count = 0;
+      std::int64_t keys = 0;
       for (const std::uint8_t byte : block->seen[line]) {
         *any++ |= byte;
-        count += byte;
+        keys += byte;
       }
-      block->count.push_back(count);
+      block->count.push_back(keys);
     }
   }
 }
 
-double LargestOf(const ScoreBlock& block, std::size_t line) {
-  double largest = block.sink.empty() ? -kInfinity : block.sink[line];
-  if (!(largest < kInfinity)) return kNaN;
-  const auto [first, last] = block.visible[line];
-  if (first == last) return largest;
-  const auto scores = block.score.row(static_cast<Eigen::Index>(line))
-                          .segment(first - block.hull.first, last - first);
-  const double top = scores.maxCoeff<Eigen::PropagateNaN>();
-  if (std::isnan(top) || top == kInfinity) return kNaN;
-  largest = std::max(largest, top);
-  return largest == -kInfinity ? kNaN : largest;
+// No lines if none sees a key of `keys`, which lie in the hull.
+TileShape ShapeOf(const QueryBlock& block, KeyRange keys) {
+  TileShape tile{keys, {}};
+  const auto at = [&](std::int64_t key) {
+    return block.seen_by_any.begin() + (key - block.hull.first);
+  };
+  if (std::find(at(keys.first), at(keys.last), std::uint8_t{1}) == at(keys.last)) return tile;
+  for (Eigen::Index line = 0; line < block.lines(); ++line) {
+    const KeyRange seen = Intersect(block.visible[static_cast<std::size_t>(line)], keys);
+    if (seen.first == seen.last) continue;
+    if (tile.lines.count == 0) tile.lines.first = line;
+    tile.lines.count = line + 1 - tile.lines.first;
+  }
+  return tile;
+}
+
+// Is more than an eighth of the tile outside what its lines see?
+bool IsRagged(const QueryBlock& block, const TileShape& tile) {
+  std::int64_t seen = 0;
+  for (Eigen::Index n = 0; n < tile.lines.count; ++n) {
+    const auto line = static_cast<std::size_t>(tile.lines.first + n);
+    const KeyRange range = Intersect(block.visible[line], tile.keys);
+    seen += range.last - range.first;
+  }
+  return 8 * seen < 7 * tile.lines.count * (tile.keys.last - tile.keys.first);
 }
 
 }  // namespace
 
-bool ScoreBlock::Sees(Eigen::Index line, std::int64_t key) const {
+void QueryBlock::Finish(const ScoreRules& rules) {
+  scaled = query * rules.scale;
+  if (rules.errors) absolute = scaled.cwiseAbs();
+  hull = HullOf(visible);
+  CountSeen(this);
+  for (std::int64_t first = hull.first; first < hull.last;) {
+    TileShape tile = ShapeOf(*this, {first, std::min(first + kKeyTile, hull.last)});
+    if (IsRagged(*this, tile)) {
+      tile = ShapeOf(*this, {first, std::min(first + kRaggedTile, hull.last)});
+    }
+    first = tile.keys.last;
+    if (tile.lines.count > 0) tiles.push_back(tile);
+  }
+}
+
+bool QueryBlock::Sees(Eigen::Index line, std::int64_t key) const {
   const auto n = static_cast<std::size_t>(line);
   if (key < visible[n].first || key >= visible[n].last) return false;
   return seen.empty() || seen[n][static_cast<std::size_t>(key - visible[n].first)] != 0;
-}
-
-bool ScoreBlock::Touches(KeyRange tile) const {
-  const auto at = [this](std::int64_t key) { return seen_by_any.begin() + (key - hull.first); };
-  return std::find(at(tile.first), at(tile.last), std::uint8_t{1}) != at(tile.last);
 }
 
 KeyRange Intersect(KeyRange a, KeyRange b) {
@@ -167,56 +187,67 @@ KeyRange HullOf(const std::vector<KeyRange>& visible) {
   return hull;
 }
 
-ScoreBlock ComputeScores(const QueryLines& lines, const KeysAndValues& keys,
-                         const ScoreRules& rules) {
-  ScoreBlock block;
-  block.hull = HullOf(lines.visible);
-  block.visible = lines.visible;
-  block.seen = lines.seen;
-  block.sink = lines.sink;
-  FillSeen(&block);
-  const Eigen::Index width = block.hull.last - block.hull.first;
-  block.score.resize(lines.query.rows(), width);
-  if (rules.errors) block.error.resize(lines.query.rows(), width);
-  const RowMajorMatrix scaled = lines.query * rules.scale;
-  const RowMajorMatrix absolute = rules.errors ? RowMajorMatrix(scaled.cwiseAbs()) : scaled;
+void ComputeScores(const QueryBlock& block, const TileShape& shape, const Gathered& keys,
+                   const ScoreRules& rules, ScoreTile* tile) {
+  tile->keys = shape.keys;
+  tile->lines = shape.lines;
+  Multiply(block, keys, rules, tile);
+  PatchOddKeys(block, keys, rules.scale, tile);
   const bool plain =
-      !rules.errors && rules.softcap == 0.0 && lines.bias.empty() && lines.seen.empty();
-  for (std::int64_t first = block.hull.first; first < block.hull.last; first += kKeyTile) {
-    const KeyRange tile{first, std::min(first + kKeyTile, block.hull.last)};
-    if (!block.Touches(tile)) {
-      if (!block.seen.empty()) HideTile(tile, &block);
-      continue;
-    }
-    MultiplyTile(scaled, absolute, keys, tile, &block);
-    PatchOddKeys(lines, keys, rules.scale, tile, &block);
-    for (std::size_t line = 0; line < block.visible.size() && !plain; ++line) {
-      FinishLine(lines, rules, line, tile, &block);
-    }
+      !rules.errors && rules.softcap == 0.0 && block.bias.empty() && block.seen.empty();
+  for (Eigen::Index n = 0; n < shape.lines.count && !plain; ++n) {
+    FinishLine(block, rules, shape.lines.first + n, tile);
   }
-  block.max.resize(lines.query.rows());
-  for (Eigen::Index n = 0; n < block.max.size(); ++n) {
-    block.max[n] = LargestOf(block, static_cast<std::size_t>(n));
-  }
-  return block;
 }
 
-void FillWeights(const ScoreBlock& block, KeyRange tile, Eigen::Ref<RowMajorMatrix> weights) {
-  for (Eigen::Index n = 0; n < weights.rows(); ++n) {
-    const KeyRange seen = Intersect(block.visible[static_cast<std::size_t>(n)], tile);
+double LargestScore(const QueryBlock& block, const ScoreTile& tile, Eigen::Index line) {
+  const KeyRange range = Intersect(block.visible[static_cast<std::size_t>(line)], tile.keys);
+  if (range.first == range.last) return -kInfinity;
+  const double largest = tile.score.row(line - tile.lines.first)
+                             .segment(range.first - tile.keys.first, range.last - range.first)
+                             .maxCoeff<Eigen::PropagateNaN>();
+  return largest < kInfinity ? largest : kNaN;
+}
+
+double SmallestScore(const QueryBlock& block, const ScoreTile& tile, Eigen::Index line) {
+  const KeyRange range = Intersect(block.visible[static_cast<std::size_t>(line)], tile.keys);
+  if (range.first == range.last) return kInfinity;
+  const auto scores = tile.score.row(line - tile.lines.first)
+                          .segment(range.first - tile.keys.first, range.last - range.first);
+  if (block.seen.empty()) return scores.minCoeff();
+  double smallest = kInfinity;
+  for (std::int64_t key = range.first; key < range.last; ++key) {
+    if (block.Sees(line, key)) smallest = std::min(smallest, scores[key - range.first]);
+  }
+  return smallest;
+}
+
+void FillWeights(const QueryBlock& block, const ScoreTile& tile, const Eigen::VectorXd& max,
+                 RowMajorMatrix* weights) {
+  weights->resize(tile.score.rows(), tile.score.cols());
+  for (Eigen::Index n = 0; n < weights->rows(); ++n) {
+    const Eigen::Index of_block = tile.lines.first + n;
+    const KeyRange seen = Intersect(block.visible[static_cast<std::size_t>(of_block)], tile.keys);
     const Eigen::Index count = seen.last - seen.first;
-    auto line = weights.row(n);
+    auto line = weights->row(n);
     if (count == 0) {
       line.setZero();
       continue;
     }
-    const Eigen::Index offset = seen.first - tile.first;
-    const auto scores = block.score.row(n).segment(seen.first - block.hull.first, count).array();
+    const Eigen::Index offset = seen.first - tile.keys.first;
+    const auto scores = tile.score.row(n).segment(offset, count).array();
     line.head(offset).setZero();
     line.tail(line.size() - offset - count).setZero();
-    // Eigen's vectorised exp gives about 1e-308 for -inf; the weight of such a score is 0.
-    line.segment(offset, count) =
-        (scores == -kInfinity).select(0.0, (scores - block.max[n]).exp()).matrix();
+    line.segment(offset, count) = (scores - max[of_block]).exp().matrix();
+    // Eigen's vectorised exp gives about 1e-308 for whatever is less; an infinite value tells that
+    // from 0. A loop of its own, because a select would take the exponentials one by one.
+    double* weight = &line[offset];
+    const double* score = scores.data();
+    const double top = max[of_block];
+    for (Eigen::Index i = 0; i < count; ++i) {
+      const bool lost = score[i] == -kInfinity || score[i] - top <= kLostExponent;
+      weight[i] = lost ? 0.0 : weight[i];
+    }
   }
 }
 
