@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "conformance/judge/compare.h"
+#include "conformance/judge/power.h"
 #include "conformance/judge/run_call.h"
 #include "conformance/judge/run_kinds.h"
 #include "conformance/judge/sample_rows.h"
@@ -10,15 +11,16 @@
 namespace attest {
 namespace {
 
-// A class that is looser than the default may admit zeros where scores are extreme; that is the
-// backend's own declaration and no fault of the case.
-bool ZerosWouldFailByDefault(const Case& value, const CaseInputs& inputs,
-                             const std::vector<QueryRow>& rows, const RunOptions& options) {
+// Has the case power by the default class? A class that is looser may admit zeros, or every mutant,
+// where scores are extreme; that is the backend's own declaration and no fault of the case.
+bool HasPowerByDefault(const Case& value, const CaseInputs& inputs,
+                       const std::vector<QueryRow>& rows, const RunOptions& options) {
   if (options.arithmetic == DefaultArithmetic()) return false;
   const Result<Expected> expected =
       ComputeExpected(value.problem, TensorsOf(inputs.image), rows, DefaultArithmetic(),
                       {.bound = true, .threads = options.threads});
-  return expected.ok() && ZerosWouldFail(value, inputs, *expected);
+  return expected.ok() && ZerosWouldFail(value, inputs, *expected) &&
+         !ExposedMutants(value, inputs, *expected, {}).empty();
 }
 
 // Empty if this expectation can judge anything.
@@ -29,11 +31,15 @@ std::string WhyMistrusted(const Case& value, const CaseInputs& inputs,
   if (!expected->out_bound.allFinite() || !expected->lse_bound.allFinite()) {
     return "the bound of this case is not finite";
   }
-  if (ZerosWouldFail(value, inputs, *expected)) return {};
-  if (!ZerosWouldFailByDefault(value, inputs, expected->rows, options)) {
-    return "an output of zeros would pass this case";
+  record.exposes = ExposedMutants(value, inputs, *expected, {});
+  const bool zeros_fail = ZerosWouldFail(value, inputs, *expected);
+  if (zeros_fail && !record.exposes.empty()) return {};
+  if (!HasPowerByDefault(value, inputs, expected->rows, options)) {
+    return zeros_fail ? "no mutant would fail this case"
+                      : "an output of zeros would pass this case";
   }
-  record.note = "weak: the declared arithmetic admits an output of zeros here";
+  record.note = zeros_fail ? "weak: the declared arithmetic admits the mutants of this case"
+                           : "weak: the declared arithmetic admits an output of zeros here";
   return {};
 }
 

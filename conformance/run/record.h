@@ -61,6 +61,8 @@ struct Record {
   std::vector<std::string> clauses;
   std::vector<std::string> profiles;
 
+  std::vector<std::string> exposes;  // mutants that this input must expose (the power certificate)
+
   std::int64_t rows_judged = 0;  // (request, head, query row) triples
   std::int64_t rows_total = 0;
   double worst_ratio = 0;      // largest error/bound over all judged elements, also when all passed
