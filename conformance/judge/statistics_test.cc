@@ -232,7 +232,8 @@ TEST(Statistics, AStrongFindingDoesNotAccuseOtherKeys) {
 
 TEST(Statistics, AnApproximateTanhIsNotTakenForAWrongScale) {
   for (const bool exact_tanh : {false, true}) {
-    const Shape shape{.keys = 512,
+    const Shape shape{.rows = 128,
+                      .keys = 512,
                       .softcap = 30.0F,
                       .dtype = DType::kFloat32,
                       .arithmetic = exact_tanh ? StrictArithmetic() : DefaultArithmetic()};
