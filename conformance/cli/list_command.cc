@@ -15,6 +15,7 @@
 #include "conformance/run/resolve.h"
 #include "conformance/run/session.h"
 #include "spec/cases/spec.h"
+#include "spec/vocabulary/problem_json.h"
 
 namespace attest {
 namespace {
@@ -48,7 +49,8 @@ Row CaseRow(const Case& value) {
            {"profiles", value.profiles},
            {"origin", value.origin},
            {"sentence", value.sentence},
-           {"content_hash", value.content_hash}}};
+           {"content_hash", value.content_hash},
+           {"problem", ToJson(value.problem)}}};
 }
 
 std::vector<Row> ListCases(const Spec& spec, const ListFlags& flags, Tier tier) {

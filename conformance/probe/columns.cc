@@ -13,6 +13,8 @@ constexpr double kLseError = 1e-5;
 // Share of columns that may be off for the fault to be an output's rounding, or places that are
 // seen twice.
 constexpr double kFewColumns = 0.4;
+// Digits count no further.
+constexpr double kMostTimes = 3.0;
 
 // What one N makes of the columns.
 struct Trial {
@@ -135,7 +137,9 @@ ColumnResult ReadColumns(const std::vector<float>& columns, std::int64_t num_pla
   if (zero && counts.first <= 0) return {};  // sees nothing
   Trial nearest{.margin = 1.0, .off = columns.size()};
   std::vector<std::pair<double, double>> fits;  // N, margin
-  for (double count = std::max(1.0, std::ceil(counts.first)); count <= counts.last; ++count) {
+  // Weights that fall off steeply look like an N beyond all reason, give or take a share of it.
+  const double last = std::min(counts.last, kMostTimes * static_cast<double>(num_places));
+  for (double count = std::max(1.0, std::ceil(counts.first)); count <= last; ++count) {
     const Trial trial = Try(columns, code, count);
     const bool whole = trial.off == 0;
     if (whole && trial.digits && trial.seen == static_cast<std::int64_t>(count)) {

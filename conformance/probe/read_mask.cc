@@ -129,7 +129,7 @@ class MaskReader {
       const std::size_t i = left[n];
       const ColumnFault before = faults_[i];
       const std::string why = readings_[i].why;
-      Keep(i, ReadColumns(columns_[i], NumPlaces(), code_, (*counts)[n]));
+      Keep(i, ReadByAnchors(i, (*counts)[n]));
       if (std::isnan(lse_[i])) continue;
       if (faults_[i] == ColumnFault::kNone) {
         readings_[i].why = fmt::format("exp(LSE) is {:.6g}, but the outputs show {} keys",
@@ -142,8 +142,22 @@ class MaskReader {
     return {};
   }
 
-  // N of each row from columns that hold one place each, of a few groups that together meet every
-  // row. A row whose columns are all 0 sees nothing; Counts are then 0..0.
+  // Anchors say N/m where each of their places was seen m times or more: a large page that is read
+  // in the place of another. Digits of one bit then only tell that something was.
+  ColumnResult ReadByAnchors(std::size_t i, const Counts& counts) const {
+    ColumnResult once = ReadColumns(columns_[i], NumPlaces(), code_, counts);
+    if (once.fault == ColumnFault::kNone || once.fault == ColumnFault::kNotNumbers) return once;
+    for (const int times : {2, 3}) {
+      ColumnResult more =
+          ReadColumns(columns_[i], NumPlaces(), code_, {counts.first * times, counts.last * times});
+      if (more.fault == ColumnFault::kNotAll) return more;
+      if (more.fault == ColumnFault::kNone && code_.digit_bits > 1) return more;
+    }
+    return once;
+  }
+
+  // N of each row from columns that hold one place each, of groups that together meet every row. A
+  // row whose columns are all 0 sees nothing; Counts are then 0..0.
   Result<std::vector<Counts>> Anchors(const std::vector<std::size_t>& which) {
     std::vector<Counts> counts(which.size(), {1.0, 0.0});  // empty range: unknown
     std::vector<bool> need(which.size(), false);
@@ -160,26 +174,38 @@ class MaskReader {
     return counts;
   }
 
+  // As many as one call holds: first those that meet rows which no other met, then those that meet
+  // most rows, since places that are seen once say more than places that are seen twice.
   std::vector<std::int64_t> ChooseGroups(const std::vector<std::size_t>& which,
                                          const std::vector<bool>& need) const {
     std::vector<std::int64_t> groups;
     std::vector<bool> left = need;
-    const int most = std::max(1, dim_ / code_.places());
-    while (static_cast<int>(groups.size()) < most &&
-           std::find(left.begin(), left.end(), true) != left.end()) {
-      std::vector<std::int64_t> rows(static_cast<std::size_t>(NumColumns()), 0);
-      for (std::size_t n = 0; n < which.size(); ++n) {
-        for (std::size_t c = 0; left[n] && c < rows.size(); ++c) {
-          rows[c] += columns_[which[n]][c] != 0.0F ? 1 : 0;
-        }
-      }
-      const auto best = std::max_element(rows.begin(), rows.end()) - rows.begin();
+    const auto most = static_cast<std::size_t>(std::max(1, dim_ / code_.places()));
+    while (groups.size() < most) {
+      const bool covered = std::find(left.begin(), left.end(), true) == left.end();
+      const std::int64_t best = GroupThatMeetsMost(which, covered ? need : left, groups);
+      if (best < 0) break;
       groups.push_back(best);
       for (std::size_t n = 0; n < which.size(); ++n) {
         if (columns_[which[n]][static_cast<std::size_t>(best)] != 0.0F) left[n] = false;
       }
     }
     return groups;
+  }
+
+  // -1: no further group meets any of these rows.
+  std::int64_t GroupThatMeetsMost(const std::vector<std::size_t>& which,
+                                  const std::vector<bool>& wanted,
+                                  const std::vector<std::int64_t>& chosen) const {
+    std::vector<std::int64_t> rows(static_cast<std::size_t>(NumColumns()), 0);
+    for (std::size_t n = 0; n < which.size(); ++n) {
+      for (std::size_t c = 0; wanted[n] && c < rows.size(); ++c) {
+        rows[c] += columns_[which[n]][c] != 0.0F ? 1 : 0;
+      }
+    }
+    for (const std::int64_t group : chosen) rows[static_cast<std::size_t>(group)] = 0;
+    const auto best = std::max_element(rows.begin(), rows.end());
+    return *best == 0 ? -1 : best - rows.begin();
   }
 
   Status AskAnchors(const std::vector<std::size_t>& which, const std::vector<std::int64_t>& groups,

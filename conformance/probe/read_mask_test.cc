@@ -281,9 +281,29 @@ TEST(ReadMaskTest, APageReadTwiceIsCounted) {
     };
     const MaskReading reading = Read(backend);
     const RowReading& row = reading.rows.front();
-    ASSERT_TRUE(row.conclusive) << row.why;
+    ASSERT_TRUE(row.conclusive) << "lse " << lse << ": " << row.why;
     ASSERT_EQ(row.repeats.size(), 8U);
     EXPECT_EQ(row.repeats.front().times, 2);
+  }
+}
+
+// Pages so large that all places of the call that tells N are seen twice: they say N/2.
+TEST(ReadMaskTest, ALargePageReadTwiceIsCountedWithoutAnLse) {
+  TestBackend backend{.problem = Plain()};
+  backend.problem.lse = false;
+  backend.problem.head_dim_qk = backend.problem.head_dim_v = 16;
+  backend.problem.block_size = 64;
+  backend.problem.requests = {{1, 160}};
+  std::int64_t first = 0;
+  backend.value_page = [&](int, std::int64_t page, std::int64_t entry) {
+    if (page == 0) first = entry;
+    return page == 1 ? first : entry;
+  };
+  for (const RowReading& row : Read(backend).rows) {
+    ASSERT_TRUE(row.conclusive) << row.why;
+    EXPECT_EQ(row.count, 160);
+    ASSERT_EQ(row.repeats.size(), 64U);
+    for (const OddRead& repeat : row.repeats) EXPECT_EQ(repeat.times, 2);
   }
 }
 

@@ -53,24 +53,29 @@ class TestCall {
     const int dims = key ? p_.head_dim_qk : p_.head_dim_v;
     const TensorView view = image_.View(p_.uses_paged_kv() ? (key ? "key_cache" : "value_cache")
                                                            : (key ? "key" : "value"));
-    Rows rows;
+    const TensorView table = image_.View("block_table");
+    Rows rows(static_cast<std::size_t>(KeysOf(r)), std::vector<float>(dims));
     for (std::int64_t k = 0; k < KeysOf(r); ++k) {
-      rows.emplace_back();
+      const std::int64_t page = p_.uses_paged_kv() ? PageOf(table, r, key, k) : 0;
+      std::vector<float>& row = rows[static_cast<std::size_t>(k)];
       for (int dim = 0; dim < dims; ++dim) {
-        rows.back().push_back(
-            static_cast<float>(LoadElement(view.dtype, Address(view, r, kv_head, key, k, dim))));
+        const std::byte* at = p_.uses_paged_kv() ? InPage(view, page, kv_head, key, k, dim)
+                                                 : view.At({Start(r) + k, kv_head, dim});
+        row[static_cast<std::size_t>(dim)] = static_cast<float>(LoadElement(view.dtype, at));
       }
     }
     return rows;
   }
 
-  const std::byte* Address(const TensorView& view, int r, int kv_head, bool key, std::int64_t k,
-                           int dim) const {
-    if (!p_.uses_paged_kv()) return view.At({Start(r) + k, kv_head, dim});
+  std::int64_t PageOf(const TensorView& table, int r, bool key, std::int64_t k) const {
     std::int32_t entry = 0;
-    std::memcpy(&entry, image_.View("block_table").At({r, k / p_.block_size}), sizeof(entry));
+    std::memcpy(&entry, table.At({r, k / p_.block_size}), sizeof(entry));
     const auto& page_of = key ? b_.key_page : b_.value_page;
-    const std::int64_t page = page_of ? page_of(r, k / p_.block_size, entry) : entry;
+    return page_of ? page_of(r, k / p_.block_size, entry) : entry;
+  }
+
+  const std::byte* InPage(const TensorView& view, std::int64_t page, int kv_head, bool key,
+                          std::int64_t k, int dim) const {
     const std::int64_t slot = k % p_.block_size;
     if (p_.cache_layout != CacheLayout::kXSplit) return view.At({page, slot, kv_head, dim});
     const auto x = static_cast<std::int64_t>(16 / SizeOf(view.dtype));
@@ -84,20 +89,19 @@ class TestCall {
     return store[kv_head] = Gather(r, kv_head, key);
   }
 
-  float Score(int r, std::int64_t row, int head, std::int64_t key, const std::vector<float>& query,
-              const std::vector<float>& stored) const {
+  double SlopeOf(int head) const {
+    if (b_.slope) return b_.slope(head);
+    return p_.alibi ? Load("alibi_slopes", {head}) : 0.0;
+  }
+
+  float Score(int r, std::int64_t row, double slope, std::int64_t key,
+              const std::vector<float>& query, const std::vector<float>& stored) const {
     float score = 0;
     for (std::size_t d = 0; d < query.size(); ++d) score += query[d] * stored[d];
     score *= static_cast<float>(b_.scale != 0 ? b_.scale : p_.scale);
     const auto cap = static_cast<float>(b_.softcap >= 0 ? b_.softcap : p_.softcap);
     if (cap > 0) score = cap * std::tanh(score / cap);
     const std::int64_t position = p_.requests[r].seq_len - p_.requests[r].q_len + row;
-    double slope = 0;
-    if (b_.slope) {
-      slope = b_.slope(head);
-    } else if (p_.alibi) {
-      slope = Load("alibi_slopes", {head});
-    }
     score -= static_cast<float>(slope * std::abs(static_cast<double>(position - key)));
     return score + static_cast<float>(b_.key_bias * static_cast<double>(key));
   }
@@ -107,8 +111,9 @@ class TestCall {
     const Rows& keys = Of(keys_, r, b_.key_head ? b_.key_head(head) : kv_head, true);
     const Rows& values = Of(values_, r, b_.value_head ? b_.value_head(head) : kv_head, false);
     std::vector<float> query;
+    const TensorView queries = image_.View("query");
     for (int d = 0; d < p_.head_dim_qk; ++d) {
-      query.push_back(static_cast<float>(Load("query", {token, head, d})));
+      query.push_back(static_cast<float>(LoadElement(queries.dtype, queries.At({token, head, d}))));
     }
     float top = -std::numeric_limits<float>::infinity();
     float sum = 0;
@@ -129,6 +134,7 @@ class TestCall {
     if (!b_.sinks_ignored && (b_.sink || p_.sinks)) {
       join(static_cast<float>(b_.sink ? b_.sink(head) : Load("sinks", {head})), nullptr);
     }
+    const double slope = SlopeOf(head);
     const std::int64_t tiles = (static_cast<std::int64_t>(keys.size()) + b_.tile - 1) / b_.tile;
     for (std::int64_t t = 0; t < tiles; ++t) {
       const std::int64_t first = (b_.backwards ? tiles - 1 - t : t) * b_.tile;
@@ -138,7 +144,7 @@ class TestCall {
         const auto at = static_cast<std::size_t>(k);
         const bool seen = b_.sees ? b_.sees(r, row, head, k) : Visible(p_, r, row, k);
         if (seen) {
-          join(Score(r, row, head, k, query, keys[at]), &values[at]);
+          join(Score(r, row, slope, k, query, keys[at]), &values[at]);
         } else if (b_.mask_value > -1e300) {
           join(static_cast<float>(b_.mask_value), &values[at]);
         }

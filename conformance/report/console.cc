@@ -56,7 +56,8 @@ std::string ProfileTable(const Summary& summary) {
   for (const ProfileSummary& profile : summary.profiles) {
     if (!profile.judged || profile.selected == 0) continue;
     if (profile.tally.Total() == 0) {
-      not_claimed.push_back(profile.name);
+      // Nobody claims "core": without a case in it there is nothing to say of it.
+      if (profile.name != "core") not_claimed.push_back(profile.name);
       continue;
     }
     text += fmt::format(

@@ -19,6 +19,21 @@ std::string ExcludedCell(const ProfileSummary& profile) {
   return profile.MostlyExcluded() ? "<b>" + text + "</b>" : text;
 }
 
+// A count stays on one line with its word; lines break between words.
+std::string TallyCell(const Tally& tally) {
+  std::string text;
+  char before = ',';
+  for (const char c : Describe(tally)) {
+    if (c == ' ' && before != ',') {
+      text += "&nbsp;";
+    } else {
+      text += c;
+    }
+    before = c;
+  }
+  return text;
+}
+
 std::string ProfileRow(const ProfileSummary& profile) {
   const bool unjudged = !profile.judged;
   std::string notes;
@@ -29,7 +44,7 @@ std::string ProfileRow(const ProfileSummary& profile) {
       "<tr><td><b>{}</b></td><td>{}</td><td class='n'>{}</td><td>{}</td><td class='n'>{}</td>"
       "<td class='n'>{}</td><td class='soft'>{}</td></tr>\n",
       profile.name, HtmlBadge(unjudged ? "not requested" : VerdictWord(profile)),
-      FormatCount(profile.tally.Total()), Describe(profile.tally), FormatCount(profile.outside),
+      FormatCount(profile.tally.Total()), TallyCell(profile.tally), FormatCount(profile.outside),
       ExcludedCell(profile), notes);
 }
 
@@ -46,7 +61,7 @@ std::string ClauseRow(const Report& report, const ClauseSummary& summary) {
       "<td class='n'>{4}</td><td>{5}</td></tr>\n",
       EscapeMarkup(summary.id), clause == nullptr || clause->must ? "MUST" : "SHOULD",
       ProseMarkup(clause == nullptr ? "" : clause->sentence), HtmlBadge(ClauseBadge(summary.tally)),
-      FormatCount(summary.tally.Total()), Describe(summary.tally));
+      FormatCount(summary.tally.Total()), TallyCell(summary.tally));
 }
 
 }  // namespace
@@ -57,6 +72,8 @@ std::string HtmlProfiles(const Report& report) {
       "<th class='n'>Expected</th><th>Verdicts</th><th class='n'>Outside</th>"
       "<th class='n'>Excluded</th><th></th></tr></thead><tbody>\n";
   for (const ProfileSummary& profile : report.summary.profiles) {
+    // Nobody claims "core": without a case in it there is nothing to say of it.
+    if (profile.name == "core" && profile.tally.Total() == 0) continue;
     if (profile.selected > 0 || profile.requested) text += ProfileRow(profile);
   }
   return text + "</tbody></table>\n";

@@ -298,12 +298,6 @@ TensorView CallImage::View(std::string_view name) const {
 Result<CaseInputs> BuildInputs(const Case& value, std::uint64_t seed, const InputVariant& variant) {
   const Problem& problem = value.problem;
   if (Status status = Validate(problem); !status.ok()) return status;
-  if (problem.shared_prefix %
-          (std::int64_t{problem.hybrid_split} * std::max(problem.block_size, 1)) !=
-      0) {
-    return BadInput(fmt::format("shared_prefix: {} is no multiple of hybrid_split {} pages",
-                                problem.shared_prefix, problem.hybrid_split));
-  }
   const Result<Texts> texts = Texts::Of(problem, variant);
   if (!texts.ok()) return texts.status();
   return Builder(value, seed, variant, *texts).Run();

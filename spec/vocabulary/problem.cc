@@ -157,6 +157,11 @@ Status CheckMemory(const Problem& p) {
       return BadInput(fmt::format("shared_prefix: {} is not a multiple of block_size {}",
                                   p.shared_prefix, p.block_size));
     }
+    // What is shared is a page of the memory manager: hybrid_split pages of the kernel.
+    if (p.shared_prefix / p.block_size % p.hybrid_split != 0) {
+      return BadInput(fmt::format("shared_prefix: {} is not a multiple of hybrid_split {} pages",
+                                  p.shared_prefix, p.hybrid_split));
+    }
   }
   return {};
 }

@@ -87,6 +87,11 @@ TEST(Validate, NamesContradictionsBetweenFields) {
   EXPECT_EQ(MessageAfter([](Problem* p) { p->shared_prefix = 48; }),
             "shared_prefix: 48 is longer than requests[0].seq_len 40");
   EXPECT_EQ(MessageAfter([](Problem* p) {
+              p->shared_prefix = 32;
+              p->hybrid_split = 4;
+            }),
+            "shared_prefix: 32 is not a multiple of hybrid_split 4 pages");
+  EXPECT_EQ(MessageAfter([](Problem* p) {
               p->cache_layout = CacheLayout::kSharedLatent;
               p->head_dim_v = 65;
             }),
