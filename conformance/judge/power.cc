@@ -16,11 +16,12 @@ namespace {
 
 // What is tried where no mutant of the cited clauses is exposed.
 constexpr std::string_view kGeneral[] = {
-    "output-is-zero",      "last-key-missing", "first-key-missing",
-    "scale-three-percent", "head-interleaved", "empty-row-nan",
-    "slot-one-late",       "merge-unweighted", "merge-base-two"};
+    "output-is-zero",   "last-key-missing", "first-key-missing", "scale-three-percent",
+    "head-interleaved", "empty-row-nan",    "slot-one-late",     "merge-unweighted",
+    "merge-base-two",   "merge-empty-nan"};
 constexpr std::size_t kFirstLines = 6;
 constexpr std::size_t kMostLines = 96;
+constexpr double kShareOfFirst = 8;  // what the first lines may cost is this part of the budget
 
 // A line of the expectation.
 struct Line {
@@ -103,7 +104,8 @@ class Certificate {
  private:
   std::vector<Line> AffordableLines(std::size_t wanted) const {
     std::vector<Line> lines = LinesOf(value_.problem, expected_, wanted);
-    while (lines.size() > 1 && CostOf(value_.problem, lines) > options_.budget) {
+    const double budget = options_.budget / (wanted > kFirstLines ? 1 : kShareOfFirst);
+    while (lines.size() > 1 && CostOf(value_.problem, lines) > budget) {
       lines.erase(lines.begin());  // the last rows see the most
     }
     return lines;
@@ -185,26 +187,32 @@ bool HasWhatCutsFollow(const Case& value) {
 // Is a mutant exposed, seen from about so many lines?
 using Trial = std::function<bool(const Mutant& mutant, std::size_t lines)>;
 
-// Exposed ones of `candidates`: few lines for each first, more lines where that was not enough.
-void AddExposed(const Trial& exposes, const std::vector<const Mutant*>& candidates, bool all,
-                std::vector<std::string>& exposed) {
-  std::set<const Mutant*> found;
-  for (const std::size_t lines : {kFirstLines, kMostLines}) {
-    for (const Mutant* mutant : candidates) {
-      if (found.count(mutant) > 0 || !exposes(*mutant, lines)) continue;
-      found.insert(mutant);
-      exposed.emplace_back(mutant->id);
-      if (!all) return;
-    }
+// Exposed ones of `candidates`; without `all` the first alone.
+void AddExposed(const Trial& exposes, std::size_t lines,
+                const std::vector<const Mutant*>& candidates, bool all,
+                std::set<std::string>& known, std::vector<std::string>& exposed) {
+  for (const Mutant* mutant : candidates) {
+    if (known.count(std::string(mutant->id)) > 0 || !exposes(*mutant, lines)) continue;
+    known.emplace(mutant->id);
+    exposed.emplace_back(mutant->id);
+    if (!all) return;
   }
 }
 
+// Few lines first: nearly every input shows something there, and what it does not show costs the
+// most to look for.
 std::vector<std::string> ExposedOf(const Case& value, const Trial& exposes, bool all) {
   std::vector<std::string> exposed;
-  for (const std::string& clause : value.clauses) {
-    AddExposed(exposes, MutantsOf(clause), all, exposed);
+  std::set<std::string> known;
+  for (const std::size_t lines : {kFirstLines, kMostLines}) {
+    for (const std::string& clause : value.clauses) {
+      AddExposed(exposes, lines, MutantsOf(clause), all, known, exposed);
+    }
+    if (!exposed.empty() && !all) return exposed;
   }
-  if (exposed.empty()) AddExposed(exposes, GeneralMutants(), all, exposed);
+  for (const std::size_t lines : {kFirstLines, kMostLines}) {
+    if (exposed.empty()) AddExposed(exposes, lines, GeneralMutants(), all, known, exposed);
+  }
   return exposed;
 }
 

@@ -25,8 +25,9 @@ struct PowerOptions {
 };
 
 // Ids of exposed mutants: clause by clause, in the order in which `value` cites them, the first
-// that is exposed of each; where there is none, the first of a few general defects (zeros, an end
-// key missing, a slot too far, ...). Empty: the input can expose nothing.
+// that few lines show of each; where there is none, that more lines show; where there is none, the
+// first of a few general defects (zeros, an end key missing, a slot too far, ...). Empty: the input
+// can expose nothing.
 //
 //   refusal, invalid   the mutant that computes what it has to decline: any input exposes it, and
 //                      `inputs` and `expected` are not looked at

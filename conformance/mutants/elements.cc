@@ -161,14 +161,18 @@ std::byte* AddressOf(const attest_tensor_t& tensor, std::initializer_list<std::i
   return AtOffset(tensor, OffsetOf(tensor, index));
 }
 
-bool InSpan(const attest_tensor_t& tensor, std::int64_t offset) {
-  if (tensor.data == nullptr || offset < 0) return false;
+std::int64_t LastOffset(const attest_tensor_t& tensor) {
+  if (tensor.data == nullptr) return -1;
   std::int64_t last = 0;
   for (std::int32_t axis = 0; axis < tensor.ndim; ++axis) {
-    if (tensor.shape[axis] == 0) return false;
+    if (tensor.shape[axis] == 0) return -1;
     last += (tensor.shape[axis] - 1) * tensor.strides[axis];
   }
-  return offset <= last;
+  return last;
+}
+
+bool InSpan(const attest_tensor_t& tensor, std::int64_t offset) {
+  return offset >= 0 && offset <= LastOffset(tensor);
 }
 
 }  // namespace attest

@@ -41,6 +41,8 @@ std::int64_t OffsetOf(const attest_tensor_t& tensor, std::initializer_list<std::
 std::byte* AtOffset(const attest_tensor_t& tensor, std::int64_t offset);
 std::byte* AddressOf(const attest_tensor_t& tensor, std::initializer_list<std::int64_t> index);
 
+// Of the last element; -1 where there is none.
+std::int64_t LastOffset(const attest_tensor_t& tensor);
 // Does `offset` lie between the first and the last element of the tensor?
 bool InSpan(const attest_tensor_t& tensor, std::int64_t offset);
 

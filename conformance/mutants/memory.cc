@@ -79,6 +79,7 @@ std::vector<double> LoadLine(const Call& call, const Row& row, std::int64_t key,
   Format format = FormatOfAbi(tensor.dtype);
   if (hooks.format != nullptr) format = hooks.format(call, side, format);
   const bool is_key = side == Side::kKey;
+  const std::int64_t last = LastOffset(tensor);
   std::vector<double> line(
       static_cast<std::size_t>(is_key ? call.problem.head_dim_qk : call.problem.head_dim_v));
   for (std::size_t i = 0; i < line.size(); ++i) {
@@ -86,7 +87,8 @@ std::vector<double> LoadLine(const Call& call, const Row& row, std::int64_t key,
     const std::int64_t offset = hooks.offset != nullptr
                                     ? hooks.offset(call, row, place, side, column)
                                     : ElementOffset(tensor, call, place, side, row.kv_head, column);
-    double stored = InSpan(tensor, offset) ? Decode(format, AtOffset(tensor, offset)) : 0.0;
+    const bool inside = offset >= 0 && offset <= last;
+    double stored = inside ? Decode(format, AtOffset(tensor, offset)) : 0.0;
     if (hooks.element != nullptr) stored = hooks.element(call, side, format, stored);
     line[i] = scale * stored;
   }
