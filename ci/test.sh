@@ -66,7 +66,7 @@ step "configure release" cmake --preset release
 step "format and tidy" ci/tidy.sh build/release
 # The tests ran instrumented above; what is certified here are the programs.
 step "build release" cmake --build --preset release --target \
-  attest attest-worker attest_cpu attest_null attest_suite attest-coverage
+  attest attest-worker attest_cpu attest_mutant attest_null attest_suite attest-coverage
 if [ -x build/release/bin/attest ]; then
   bin=$root/build/release/bin
   rm -rf build/certificate build/null build/shards build/merged
@@ -74,6 +74,9 @@ if [ -x build/release/bin/attest ]; then
   show '^(cpu|verdict|conformant|cases)' "certify cpu, tier ci"
   step "verify the certificate" "$bin/attest" verify build/certificate
   step "null is not claimed" expect 1 "$bin/attest" certify --backend null --tier ci --out build/null
+  step "every case must expose a mutant" "$bin/attest" list cases --power --tier ci
+  step "the scalar attention passes smoke" "$bin/attest" certify --backend mutant:faithful --tier smoke
+  step "a mutant does not" expect 1 "$bin/attest" certify --backend mutant:causal-top-left --tier smoke
   step "two shards" sh -c "'$bin/attest' certify --backend cpu --tier smoke --shard 1/2 --out build/shards/1 &&
                            '$bin/attest' certify --backend cpu --tier smoke --shard 2/2 --out build/shards/2"
   step "merge the shards" "$bin/attest" merge build/shards/1 build/shards/2 --out build/merged

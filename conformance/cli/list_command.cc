@@ -3,10 +3,14 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <thread>
 
+#include "conformance/cli/list_power.h"
 #include "conformance/cli/subcommand.h"
+#include "conformance/mutants/catalogue.h"
 #include "conformance/report/selection.h"
 #include "conformance/run/resolve.h"
 #include "conformance/run/session.h"
@@ -22,6 +26,8 @@ struct ListFlags {
   std::string what;
   bool json = false;
   bool why = false;
+  bool power = false;
+  bool all = false;
   std::string tier = "full";
   std::string filter;
 };
@@ -51,6 +57,39 @@ std::vector<Row> ListCases(const Spec& spec, const ListFlags& flags, Tier tier) 
   std::vector<Row> rows;
   for (const Case* value : SelectCases(spec.cases, {.tier = tier, .filter = flags.filter})) {
     rows.push_back(CaseRow(*value));
+  }
+  return rows;
+}
+
+// What each case must expose. False if one can expose nothing.
+bool ListPower(const Spec& spec, const ListFlags& flags, Tier tier, std::vector<Row>& rows) {
+  const int jobs = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  bool whole = true;
+  const std::vector<const Case*> cases =
+      SelectCases(spec.cases, {.tier = tier, .filter = flags.filter});
+  for (const PowerRow& power : CertifyPower(cases, flags.all, jobs)) {
+    const std::string& id = power.value->id;
+    whole = whole && !power.exposes.empty();
+    rows.push_back({power.exposes.empty()
+                        ? fmt::format("{}  proves nothing: {}", id, power.problem)
+                        : fmt::format("{}  exposes {}", id, fmt::join(power.exposes, ", ")),
+                    {{"id", id}, {"exposes", power.exposes}, {"problem", power.problem}}});
+  }
+  return whole;
+}
+
+std::vector<Row> ListMutants(const Spec& spec) {
+  std::vector<Row> rows;
+  for (const MutantEntry& entry : MutantCatalogue(spec.clauses)) {
+    rows.push_back(
+        {fmt::format("{} ({}; {}): {}", entry.id, entry.clause, entry.bug_class, entry.sentence),
+         {{"id", entry.id},
+          {"clause", entry.clause},
+          {"class", entry.bug_class},
+          {"deviation", entry.deviation},
+          {"sentence", entry.sentence},
+          {"reference", entry.reference},
+          {"no_arithmetic", entry.no_arithmetic}}});
   }
   return rows;
 }
@@ -164,6 +203,9 @@ void Print(const std::vector<Row>& rows, bool json) {
 Result<ExitCode> RunList(const ListFlags& flags) {
   const std::optional<Tier> tier = ParseTier(flags.tier);
   if (!tier) return BadInput(fmt::format("--tier '{}': smoke, ci or full", flags.tier));
+  if ((flags.power || flags.all) && flags.what != "cases") {
+    return BadInput("--power, --all: only with 'list cases'");
+  }
   if (flags.why && flags.what != "cases") return BadInput("--why: only with 'list cases'");
   if (flags.what == "backends") {
     Print(ListBackends(), flags.json);
@@ -172,7 +214,12 @@ Result<ExitCode> RunList(const ListFlags& flags) {
   const Result<Spec> spec = LoadSpec();
   if (!spec.ok()) return InternalError(spec.status().message());
   std::vector<Row> rows;
-  if (flags.what == "cases") {
+  ExitCode code = ExitCode::kDone;
+  if (flags.power) {
+    if (!ListPower(*spec, flags, *tier, rows)) code = ExitCode::kVoid;
+  } else if (flags.what == "mutants") {
+    rows = ListMutants(*spec);
+  } else if (flags.what == "cases") {
     rows = flags.why ? ListDropped(*spec, flags) : ListCases(*spec, flags, *tier);
   } else if (flags.what == "clauses") {
     rows = ListClauses(*spec);
@@ -182,26 +229,33 @@ Result<ExitCode> RunList(const ListFlags& flags) {
     rows = ListDeviations(*spec);
   }
   Print(rows, flags.json);
-  return ExitCode::kDone;
+  return code;
 }
 
 }  // namespace
 
 Subcommand ListCommand() {
   return {.name = "list",
-          .summary = "List cases, backends, clauses, models or deviations",
+          .summary = "List cases, backends, clauses, models, deviations or mutants",
           .examples =
               "Examples:\n  attest list cases --tier smoke\n"
               "  attest list cases --filter 'masks/*' --json\n"
               "  attest list cases --why      # points that are no case, and the rule\n"
+              "  attest list cases --power --tier ci\n"
+              "  attest list mutants --json\n"
               "  attest list backends",
           .declare = [](CLI::App& app) -> Action {
             auto flags = std::make_shared<ListFlags>();
-            app.add_option("WHAT", flags->what, "cases, backends, clauses, models or deviations")
+            app.add_option("WHAT", flags->what,
+                           "cases, backends, clauses, models, deviations or mutants")
                 ->required()
-                ->check(CLI::IsMember({"cases", "backends", "clauses", "models", "deviations"}));
+                ->check(CLI::IsMember(
+                    {"cases", "backends", "clauses", "models", "deviations", "mutants"}));
             app.add_flag("--json", flags->json, "print JSON");
             app.add_flag("--why", flags->why, "cases: the points that a rule dropped");
+            app.add_flag("--power", flags->power,
+                         "cases: the mutants that each must expose; 4 if one exposes none");
+            app.add_flag("--all", flags->all, "with --power: all of them, not the first alone");
             app.add_option("--tier", flags->tier, "cases: smoke, ci or full (default: full)");
             app.add_option("--filter", flags->filter, "cases: glob over ids");
             return [flags] { return RunList(*flags); };

@@ -48,6 +48,9 @@ std::string RecordText(const Case& value, const Record& record) {
                       fmt::join(record.clauses, ", "), record.seed,
                       record.rule.empty() ? "nothing" : record.rule, record.rows_judged,
                       record.rows_total, FormatNumber(record.worst_ratio));
+  if (!record.exposes.empty()) {
+    text += fmt::format("  must expose {}\n", fmt::join(record.exposes, ", "));
+  }
   if (!record.note.empty()) text += fmt::format("  note: {}\n", record.note);
   if (!record.reason.empty()) text += fmt::format("  {}\n", record.reason);
   for (const Element& element : record.worst) text += ElementText(element);

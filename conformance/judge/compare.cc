@@ -36,17 +36,6 @@ double Ratio(double got, double expected, double bound) {
   return bound > 0 && std::isfinite(error) ? error / bound : kInfinity;
 }
 
-// Flat scores, balanced code: the output times the weight sum is a small integer of code units. The
-// tolerance holds while rounding the output moves that integer by less than a tenth.
-double ExactTolerance(const Case& value, const CaseInputs& inputs, bool flat, double expected,
-                      double weight_sum) {
-  if (!flat || !(weight_sum > 0)) return kInfinity;
-  const double count = std::abs(expected) * weight_sum / inputs.code_unit;
-  const double roundoff = FormatOf(value.problem.output_dtype)->unit_roundoff;
-  if (roundoff * count > 0.1) return kInfinity;
-  return kExactTolerance * inputs.code_unit / weight_sum;
-}
-
 class Comparison {
  public:
   Comparison(const Case& value, const CaseInputs& inputs, const CallImage& after,
@@ -194,6 +183,17 @@ bool HasFlatScores(const Case& value, const CallImage& image) {
     if (!(LoadElement(sinks.dtype, sinks.At({head})) <= kLargestFlatSink)) return false;
   }
   return true;
+}
+
+// Flat scores, balanced code: the output times the weight sum is a small integer of code units. The
+// tolerance holds while rounding the output moves that integer by less than a tenth.
+double ExactTolerance(const Case& value, const CaseInputs& inputs, bool flat, double expected,
+                      double weight_sum) {
+  if (!flat || !(weight_sum > 0)) return kInfinity;
+  const double count = std::abs(expected) * weight_sum / inputs.code_unit;
+  const double roundoff = FormatOf(value.problem.output_dtype)->unit_roundoff;
+  if (roundoff * count > 0.1) return kInfinity;
+  return kExactTolerance * inputs.code_unit / weight_sum;
 }
 
 void Compare(const Case& value, const CaseInputs& inputs, const CallImage& after,

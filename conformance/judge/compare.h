@@ -28,6 +28,11 @@ bool HasFlatScores(const Case& value, const CallImage& image);
 void Compare(const Case& value, const CaseInputs& inputs, const CallImage& after,
              const Expected& expected, Record& record);
 
+// The exact probe's share of the allowed error of an output element; infinite where it does not
+// apply. `flat`: HasFlatScores; `weight_sum` as in Expected.
+double ExactTolerance(const Case& value, const CaseInputs& inputs, bool flat, double expected,
+                      double weight_sum);
+
 // Would an output of zeros be noticed? False only for inputs that prove nothing (or whose rows are
 // all empty).
 bool ZerosWouldFail(const Case& value, const CaseInputs& inputs, const Expected& expected);

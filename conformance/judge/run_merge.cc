@@ -9,42 +9,15 @@
 
 #include "conformance/judge/cascade.h"
 #include "conformance/judge/compare.h"
+#include "conformance/judge/expect_merge.h"
+#include "conformance/judge/power.h"
 #include "conformance/judge/run_call.h"
 #include "conformance/judge/run_kinds.h"
 #include "conformance/judge/untouched.h"
 #include "conformance/run/inputs_merge.h"
-#include "reference/merge.h"
 
 namespace attest {
 namespace {
-
-MergeTensors PartsOf(const CallImage& image, int parts) {
-  MergeTensors tensors;
-  for (int i = 0; i < parts; ++i) {
-    tensors.part_out.push_back(image.View(fmt::format("part_out_{}", i)));
-    tensors.part_lse.push_back(image.View(fmt::format("part_lse_{}", i)));
-  }
-  return tensors;
-}
-
-// The merged rows as an expectation of the whole problem's rows.
-Result<Expected> ExpectMerge(const Problem& problem, const CallImage& image, int parts,
-                             const Arithmetic& arithmetic) {
-  Result<Merged> merged = ComputeMerge(problem, PartsOf(image, parts), arithmetic);
-  if (!merged.ok()) return merged.status();
-  Expected expected;
-  expected.rows = AllRows(problem);
-  expected.out = std::move(merged->out);
-  expected.lse = std::move(merged->lse);
-  expected.out_bound = std::move(merged->out_bound);
-  expected.lse_bound = std::move(merged->lse_bound);
-  expected.visible.resize(static_cast<std::size_t>(expected.lse.size()));
-  for (Eigen::Index line = 0; line < expected.lse.size(); ++line) {
-    expected.visible[line] = std::isinf(expected.lse[line]) ? 0 : 1;
-  }
-  expected.weight_sum = Eigen::VectorXd::Zero(expected.lse.size());
-  return expected;
-}
 
 // One call of merge; out and lse below num_actual_tokens are all that may change.
 Ran RunMergeCall(Session& session, const CaseInputs& inputs, Record record) {
@@ -132,6 +105,10 @@ Record RunMergeCase(Session& session, const Case& value, const RunOptions& optio
   if (!ZerosWouldFail(judged, *inputs, *expected)) {
     return With(std::move(record), Verdict::kMistrusted, "an output of zeros would pass this case");
   }
+  record.exposes = ExposedMutants(value, *inputs, *expected, {});
+  if (record.exposes.empty()) {
+    return With(std::move(record), Verdict::kMistrusted, "no mutant would fail this case");
+  }
   if (!Promised(session, *inputs, record)) return record;
   Ran ran = RunMergeCall(session, *inputs, std::move(record));
   if (!ran.ok) return std::move(ran.record);
@@ -150,6 +127,10 @@ Record RunCascadeCase(Session& session, const Case& value, const CaseInputs& inp
       ComputeExpected(problem, TensorsOf(inputs.image), AllRows(problem), options.arithmetic,
                       {.bound = true, .threads = options.threads});
   if (!whole.ok()) return With(std::move(record), Verdict::kMistrusted, whole.status().message());
+  record.exposes = ExposedMutants(JudgedByBound(value), inputs, *whole, {});
+  if (record.exposes.empty()) {
+    return With(std::move(record), Verdict::kMistrusted, "no mutant would fail this case");
+  }
   std::vector<Expected> parts;
   for (const CascadePart& part : {PrefixPart(inputs, problem), SuffixPart(inputs, problem)}) {
     PartRun run = RunPart(session, value, part, options, std::move(record));

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "conformance/judge/power.h"
 #include "conformance/judge/run_call.h"
 #include "conformance/judge/run_kinds.h"
 #include "conformance/judge/untouched.h"
@@ -42,6 +43,7 @@ Record RunNoCase(Session& session, const CaseInputs& inputs, int wanted, Record 
 Record RunRefusalCase(Session& session, const Case& value, const CaseInputs& inputs,
                       Record record) {
   record.rule = "refusal";
+  record.exposes = ExposedMutants(value, inputs, {}, {});
   // write_kv and merge are members of the table: not offered is a NULL there, and a table that
   // offers one without the claim is rejected when it is opened. No problem asks for them, so there
   // is nothing to call, and an open session is the answer.
@@ -54,6 +56,7 @@ Record RunRefusalCase(Session& session, const Case& value, const CaseInputs& inp
 
 Record RunInvalidCase(Session& session, const Case& value, CaseInputs inputs, Record record) {
   record.rule = "invalid";
+  record.exposes = ExposedMutants(value, inputs, {}, {});
   for (const auto& [field, number] : value.abi_patch) {
     if (Status status = SetProblemField(inputs.abi, field, number); !status.ok()) {
       return With(std::move(record), Verdict::kMistrusted, status.message());

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "conformance/judge/power.h"
 #include "conformance/judge/run_call.h"
 #include "conformance/judge/run_kinds.h"
 #include "conformance/judge/untouched.h"
@@ -78,6 +79,10 @@ Record RunWriteKvCase(Session& session, const Case& value, const RunOptions& opt
   if (!wanted.ok()) return With(std::move(record), Verdict::kMistrusted, wanted.status().message());
   if (wanted->bytes == inputs->image.bytes) {
     return With(std::move(record), Verdict::kMistrusted, "a call that writes nothing would pass");
+  }
+  record.exposes = ExposedMutants(value, *inputs, {}, {});
+  if (record.exposes.empty()) {
+    return With(std::move(record), Verdict::kMistrusted, "no mutant would fail this case");
   }
   if (!Promised(session, *inputs, record)) return record;
   record.rule = "bytes";

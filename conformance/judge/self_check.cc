@@ -12,6 +12,7 @@
 
 #include "conformance/judge/compare.h"
 #include "conformance/judge/untouched.h"
+#include "conformance/mutants/in_process.h"
 #include "reference/float_formats.h"
 #include "spec/cases/case.h"
 
@@ -143,6 +144,59 @@ Status CheckRecipe(Recipe recipe) {
   return {};
 }
 
+// What a mutant would leave behind, rounded to the types of the outputs.
+CallImage AnswerOf(const Mutant& mutant, const Case& value, const CaseInputs& inputs,
+                   const std::vector<QueryRow>& rows) {
+  const int heads = value.problem.num_q_heads;
+  std::vector<MutantLine> lines;
+  for (const QueryRow& row : rows) {
+    for (int head = 0; head < heads; ++head) lines.push_back({row.request, row.row, head});
+  }
+  const MutantAnswer answer = RunMutant(value.problem, TensorsOf(inputs.image), {}, mutant, lines);
+  CallImage image = inputs.image;
+  const auto columns = static_cast<std::size_t>(value.problem.head_dim_v);
+  for (std::size_t n = 0; n < lines.size(); ++n) {
+    const auto token = static_cast<std::int64_t>(n) / heads;  // all rows, in order
+    for (std::size_t d = 0; d < columns; ++d) {
+      StoreElement(value.problem.output_dtype, answer.out[n * columns + d],
+                   Writable(image, "out", {token, lines[n].head, static_cast<std::int64_t>(d)}));
+    }
+    StoreElement(DType::kFloat32, answer.lse[n], Writable(image, "lse", {token, lines[n].head}));
+  }
+  return image;
+}
+
+// The canary: the scalar attention passes, and a mutant of each room does not survive.
+Status CheckMutants() {
+  constexpr const char* kCanaries[] = {
+      "causal-top-left",  "own-key-missing",     "window-one-long",     "head-interleaved",
+      "value-page-stale", "scale-three-percent", "denominator-missing", "lse-base-two"};
+  Case value = SmallCase(Recipe::kGeneric);
+  value.problem.window_left = 13;
+  value.content_hash = ContentHash(value);
+  const Result<CaseInputs> inputs = BuildInputs(value, 0);
+  if (!inputs.ok()) return InternalError("self-check: " + inputs.status().message());
+  const std::vector<QueryRow> rows = AllRows(value.problem);
+  const Result<Expected> expected =
+      ComputeExpected(value.problem, TensorsOf(inputs->image), rows, DefaultArithmetic(), {});
+  if (!expected.ok()) return InternalError("self-check: " + expected.status().message());
+  const auto judge = [&](const Mutant& mutant) {
+    Record record;
+    Compare(value, *inputs, AnswerOf(mutant, value, *inputs, rows), *expected, record);
+    return record;
+  };
+  if (const Record record = judge(*FindMutant("faithful")); record.verdict != Verdict::kPass) {
+    return InternalError("self-check: the scalar attention is judged wrong: " + record.reason);
+  }
+  for (const char* const id : kCanaries) {
+    const Mutant* const mutant = FindMutant(id);
+    if (mutant == nullptr || judge(*mutant).verdict != Verdict::kFail) {
+      return InternalError(fmt::format("self-check: the mutant {} survives", id));
+    }
+  }
+  return {};
+}
+
 Status CheckArithmeticOfHost() {
   if (std::fegetround() != FE_TONEAREST)
     return InternalError("self-check: the host does not round to nearest");
@@ -159,7 +213,7 @@ Status JudgeSelfCheck() {
   for (const Recipe recipe : {Recipe::kVCoded, Recipe::kKCoded, Recipe::kGeneric}) {
     if (Status status = CheckRecipe(recipe); !status.ok()) return status;
   }
-  return {};
+  return CheckMutants();
 }
 
 }  // namespace attest

@@ -10,7 +10,8 @@
 namespace attest {
 
 // Builds small cases, answers them from the oracle itself (rounded to the output type) and then
-// with planted errors: zeros, a missing key, a NaN, a changed input, a byte past the end. Internal
+// with planted errors: zeros, a missing key, a NaN, a changed input, a byte past the end; and lets
+// mutants of attention answer one (conformance/mutants), none of which may survive. Internal
 // error naming the first wrong judgement; also when the host rounds otherwise than to nearest or
 // flushes subnormals.
 Status JudgeSelfCheck();

@@ -282,7 +282,8 @@ void Settle(Record& record, const Accusation& first,
     if (again(record.seed + static_cast<std::uint64_t>(i)).made()) ++repeats;
   }
   if (repeats < kRepeats) {
-    record.note = fmt::format("suspect: {}; not repeated on fresh seeds", Describe(first));
+    record.note = "suspect";
+    record.reason = fmt::format("{}; not repeated on fresh seeds", Describe(first));
     return;
   }
   record.verdict = Verdict::kFail;

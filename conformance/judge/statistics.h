@@ -81,7 +81,7 @@ double FilterPower(const StatisticsInput& input, const PredictedDelta& delta);
 
 // Settles a record that passed by its bound. Without an accusation nothing changes. Else `again` is
 // called with fresh seeds until two of three agree: two more accusations fail the record (rule
-// "statistics"), fewer leave a pass with the note "suspect: ...".
+// "statistics"), fewer leave a pass with the note "suspect" and the accusation as its reason.
 void Settle(Record& record, const Accusation& first,
             const std::function<Accusation(std::uint64_t fresh_seed)>& again);
 

@@ -39,6 +39,7 @@ std::string Head(const Report& report) {
                   FormatCount(summary.excluded), FormatCount(summary.not_applicable));
   if (summary.sampled > 0)
     text += fmt::format("judged by a sample of rows: {}\n", DescribeSampling(summary));
+  if (summary.certified > 0) text += fmt::format("power: {}\n", DescribePower(summary));
   if (summary.suspects > 0) text += fmt::format("passed, but suspect: {}\n", summary.suspects);
   for (const Exclusion& exclusion : report.claims.exclusions) {
     text += fmt::format("excluded by the backend: {}\n", exclusion.reason);

@@ -212,6 +212,9 @@ std::string HtmlFacts(const Report& report) {
   text += HtmlFact("Run", SelectionFact(info.selection));
   text += HtmlFact("Expected", ExpectedFact(report.summary));
   text += HtmlFact("Sampled", DescribeSampling(report.summary));
+  if (report.summary.certified > 0) {
+    text += HtmlFact("Power", DescribePower(report.summary));
+  }
   if (report.summary.suspects > 0) {
     text += HtmlFact("Suspect", fmt::format("{} passed with a suspicion", report.summary.suspects));
   }

@@ -147,6 +147,8 @@ class Builder {
     if (verdict == Verdict::kMissing) summary.missing.push_back(account.value->id);
     if (record == nullptr) return;
     if (verdict == Verdict::kPass && record->note == "suspect") ++summary.suspects;
+    if (!record->exposes.empty()) ++summary.certified;
+    summary.exposed.insert(record->exposes.begin(), record->exposes.end());
     if (record->rows_judged == 0 || record->rows_judged >= record->rows_total) return;
     ++summary.sampled;
     summary.sampled_rows_judged += record->rows_judged;
@@ -247,6 +249,13 @@ std::string DescribeSampling(const Summary& summary) {
                          static_cast<double>(summary.sampled_rows_total);
   return fmt::format("{} case{}, {:.2g}% of their rows", summary.sampled,
                      summary.sampled == 1 ? "" : "s", percent);
+}
+
+std::string DescribePower(const Summary& summary) {
+  if (summary.certified == 0) return "none";
+  return fmt::format("{} input{} sure to expose a mutant, {} mutant{} in all", summary.certified,
+                     summary.certified == 1 ? "" : "s", summary.exposed.size(),
+                     summary.exposed.size() == 1 ? "" : "s");
 }
 
 std::string DescribeExclusions(int excluded, int in_claims) {

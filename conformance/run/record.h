@@ -54,12 +54,14 @@ struct Record {
   std::uint64_t seed = 0;
   Verdict verdict = Verdict::kMissing;
   std::string note;    // "suspect", or empty
-  std::string reason;  // one line: why the verdict is not pass
-  // Which judgement decided: "exact", "bound", "bitwise", "bytes" (write_kv), "refusal", "invalid",
-  // "untouched", "status", "environment" (no child could be started).
+  std::string reason;  // one line: why the verdict is not pass, or what is suspected
+  // Which judgement decided: "exact", "bound", "statistics", "bitwise", "bytes" (write_kv),
+  // "refusal", "invalid", "untouched", "status", "environment" (no child could be started).
   std::string rule;
   std::vector<std::string> clauses;
   std::vector<std::string> profiles;
+
+  std::vector<std::string> exposes;  // mutants that this input must expose (the power certificate)
 
   std::int64_t rows_judged = 0;  // (request, head, query row) triples
   std::int64_t rows_total = 0;

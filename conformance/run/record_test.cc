@@ -28,6 +28,7 @@ Record Full() {
           .rule = "bound",
           .clauses = {"MASK-01", "MASK-02"},
           .profiles = {"causal"},
+          .exposes = {"causal-top-left"},
           .rows_judged = 1LL << 40,
           .rows_total = 1LL << 41,
           .worst_ratio = kInfinity,
@@ -51,16 +52,18 @@ TEST(Record, ComesBackFromItsJson) {
 }
 
 TEST(Record, HasItsFieldsInTheSameOrderEveryTime) {
-  EXPECT_EQ(ToJson(Full()).dump(),
-            R"({"case":"masks/causal/heads=7","content_hash":"abc","seed":18446744073709551615,)"
-            R"("verdict":"fail","note":"suspect","reason":"a \"quoted\" reason","rule":"bound",)"
-            R"("clauses":["MASK-01","MASK-02"],"profiles":["causal"],"rows_judged":1099511627776,)"
-            R"("rows_total":2199023255552,"worst_ratio":"inf","worst":[{"request":1,"row":2,)"
-            R"("head":3,"dim":4,"expected":0.1,"got":"-inf","bound":1e-300},{"request":5,"row":6,)"
-            R"("head":7,"dim":-1,"expected":-0.0,"got":5e-324,"bound":0.3333333333333333}],)"
-            R"("wrong_cells":[[1,2,3,1.5],[4,5,6,"inf"]],"wrong_cells_total":9999,)"
-            R"("wrong_keys":[[1,2,3,4,true],[5,6,7,8,false]],"repro":"attest replay",)"
-            R"("waiver":"https://example.org/1"})");
+  EXPECT_EQ(
+      ToJson(Full()).dump(),
+      R"({"case":"masks/causal/heads=7","content_hash":"abc","seed":18446744073709551615,)"
+      R"("verdict":"fail","note":"suspect","reason":"a \"quoted\" reason","rule":"bound",)"
+      R"("clauses":["MASK-01","MASK-02"],"profiles":["causal"],"exposes":["causal-top-left"],)"
+      R"("rows_judged":1099511627776,)"
+      R"("rows_total":2199023255552,"worst_ratio":"inf","worst":[{"request":1,"row":2,)"
+      R"("head":3,"dim":4,"expected":0.1,"got":"-inf","bound":1e-300},{"request":5,"row":6,)"
+      R"("head":7,"dim":-1,"expected":-0.0,"got":5e-324,"bound":0.3333333333333333}],)"
+      R"("wrong_cells":[[1,2,3,1.5],[4,5,6,"inf"]],"wrong_cells_total":9999,)"
+      R"("wrong_keys":[[1,2,3,4,true],[5,6,7,8,false]],"repro":"attest replay",)"
+      R"("waiver":"https://example.org/1"})");
 }
 
 TEST(Record, KeepsEveryVerdict) {

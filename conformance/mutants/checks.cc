@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "conformance/testing/planted/checks.h"
+#include "conformance/mutants/checks.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "conformance/testing/planted/elements.h"
+#include "conformance/mutants/elements.h"
 
 namespace attest {
 namespace {
@@ -17,14 +17,14 @@ Finding Invalid(std::string text) { return {ATTEST_INVALID_ARGUMENT, std::move(t
 Finding Refused(std::string text) { return {ATTEST_REFUSED, std::move(text)}; }
 
 bool Known(attest_dtype_t dtype) {
+  if (FormatOfAbi(dtype) != Format::kUnknown) return true;
   if (dtype.lanes != 1) return false;
   if (dtype.bits == 8) {
-    return dtype.code == ATTEST_INT || dtype.code == ATTEST_UINT || dtype.code == ATTEST_BOOL ||
-           (dtype.code >= ATTEST_FLOAT8_E4M3FN && dtype.code <= ATTEST_FLOAT8_E5M2FNUZ);
+    return dtype.code == ATTEST_UINT || dtype.code == ATTEST_BOOL ||
+           dtype.code == ATTEST_FLOAT8_E5M2FNUZ;
   }
-  return ElementTypeOf(dtype) != ElementType::kUnknown ||
-         ((dtype.bits == 32 || dtype.bits == 64) &&
-          (dtype.code == ATTEST_INT || dtype.code == ATTEST_UINT));
+  return (dtype.bits == 32 || dtype.bits == 64) &&
+         (dtype.code == ATTEST_INT || dtype.code == ATTEST_UINT);
 }
 
 Finding CheckWords(const attest_problem_t& p) {
@@ -96,26 +96,50 @@ Finding CheckNumbers(const attest_problem_t& p) {
   return {};
 }
 
+// Masks that exclude one another, and scales without the cache that they belong to.
+Finding CheckCombinations(const attest_problem_t& p) {
+  const bool causal = p.attention_type == ATTEST_DECODER && p.causality == ATTEST_CAUSAL;
+  const auto has = [&p](std::uint32_t flag) { return (p.flags & flag) != 0; };
+  const bool bounded = p.window_left > 0 || p.window_right > 0 || p.local_block_size > 0;
+  const bool ranges = has(ATTEST_FLAG_PREFIX_RANGES);
+  const bool scaled = p.kv_scale_kind != ATTEST_KV_SCALE_NONE;
+  const bool int8 = FormatOfAbi(p.cache_dtype) == Format::kInt8;
+  const std::vector<std::pair<bool, const char*>> contradictions = {
+      {p.local_block_size > 0 && !causal, "local_block_size: outside a causal decoder"},
+      {p.local_block_lookback > 0 && p.local_block_size == 0,
+       "local_block_lookback: without local_block_size"},
+      {has(ATTEST_FLAG_TREE_MASK) && (!causal || bounded || ranges),
+       "flags: a tree mask outside a causal decoder, or with another mask of positions"},
+      {ranges && p.attention_type != ATTEST_DECODER, "flags: prefix ranges outside a decoder"},
+      {has(ATTEST_FLAG_PREFIX_CLAMPED) && (!ranges || p.window_left == 0),
+       "flags: clamped ranges without ranges or without window_left"},
+      {has(ATTEST_FLAG_ALIBI) && p.attention_type == ATTEST_ENCODER_DECODER,
+       "flags: slopes in cross attention"},
+      {int8 && p.kv_scale_kind != ATTEST_KV_SCALE_PER_TOKEN_HEAD,
+       "kv_scale_kind: an int8 cache needs scales by token and head"},
+      {scaled && (p.cache_dtype.bits != 8 || p.attention_type == ATTEST_ENCODER_ONLY),
+       "kv_scale_kind: without an 8-bit cache"},
+      {has(ATTEST_FLAG_VALUE_IS_KEY_PREFIX) && p.head_dim_v > p.head_dim_qk,
+       "head_dim_v: more columns than the latent has"},
+  };
+  for (const auto& [contradiction, text] : contradictions) {
+    if (contradiction) return Invalid(text);
+  }
+  return {};
+}
+
 Finding CheckClaimed(const attest_problem_t& p) {
   const int group = p.num_q_heads / p.num_kv_heads;
-  const bool per_request =
-      p.attention_type == ATTEST_DECODER && p.causality == ATTEST_CAUSALITY_PER_REQUEST;
-  const bool plain_types = ElementTypeOf(p.query_dtype) != ElementType::kUnknown &&
-                           ElementTypeOf(p.cache_dtype) != ElementType::kUnknown &&
-                           ElementTypeOf(p.output_dtype) != ElementType::kUnknown;
+  const auto wide = [](attest_dtype_t dtype) {
+    return FormatOfAbi(dtype) != Format::kUnknown && dtype.bits >= 16;
+  };
   const std::vector<std::pair<bool, const char*>> refusals = {
-      {(p.flags & ~(ATTEST_FLAG_LSE | ATTEST_FLAG_SINKS | ATTEST_FLAG_BATCH_INVARIANT)) != 0,
-       "flags: only LSE, sinks and batch invariance"},
-      {per_request, "causality: not per request"},
-      {!plain_types, "query_dtype, cache_dtype, output_dtype: only float32, float16, bfloat16"},
-      {p.kv_scale_kind != ATTEST_KV_SCALE_NONE, "kv_scale_kind: no scales"},
-      {p.head_dim_qk > 576 || p.head_dim_v > 576, "head_dim: at most 576"},
+      {!wide(p.query_dtype), "query_dtype: float32, float16 or bfloat16"},
+      {!wide(p.output_dtype), "output_dtype: float32, float16 or bfloat16"},
+      {FormatOfAbi(p.cache_dtype) == Format::kUnknown, "cache_dtype: not offered"},
+      {p.head_dim_qk > 1024 || p.head_dim_v > 1024, "head_dim: at most 1024"},
       {group > 128, "num_q_heads: groups of at most 128"},
-      {p.softcap != 0, "softcap: not offered"},
-      {p.local_block_size != 0 || p.local_block_lookback != 0, "local_block_size: not offered"},
-      {p.kv_layout != ATTEST_KV_STRIDED, "kv_layout: only strided"},
-      {p.block_size > 512, "block_size: at most 512"},
-      {p.custom_mask_kind != ATTEST_MASK_NONE, "custom_mask_kind: not offered"},
+      {p.block_size > 1024, "block_size: at most 1024"},
   };
   for (const auto& [refused, text] : refusals) {
     if (refused) return Refused(text);
@@ -161,22 +185,43 @@ Finding CheckShapes(const attest_problem_t& p, const attest_forward_args_t& args
   const bool paged = p.attention_type != ATTEST_ENCODER_ONLY;
   struct Wanted {
     const char* name;
-    const attest_tensor_t& tensor;
+    attest_tensor_t tensor;
     std::vector<std::int64_t> last_axes;
   };
-  const std::vector<Wanted> wanted = {
+  std::vector<Wanted> wanted = {
       {"query", args.query, {p.num_q_heads, p.head_dim_qk}},
       {"out", args.out, {p.num_q_heads, p.head_dim_v}},
       {"query_start_loc", args.query_start_loc, {p.num_requests + 1}},
       {"seq_lens", args.seq_lens, {p.num_requests}},
-      {"key", paged ? args.key_cache : args.key, {p.num_kv_heads, p.head_dim_qk}},
-      {"value", paged ? args.value_cache : args.value, {p.num_kv_heads, p.head_dim_v}},
   };
+  if (!paged || p.kv_layout == ATTEST_KV_STRIDED) {
+    wanted.push_back({"key", paged ? args.key_cache : args.key, {p.num_kv_heads, p.head_dim_qk}});
+    wanted.push_back(
+        {"value", paged ? args.value_cache : args.value, {p.num_kv_heads, p.head_dim_v}});
+  }
   for (const auto& [name, tensor, axes] : wanted) {
     const auto count = static_cast<std::int32_t>(axes.size());
     if (tensor.data == nullptr || tensor.ndim < count ||
         !std::equal(axes.begin(), axes.end(), tensor.shape + tensor.ndim - count)) {
       return Invalid(fmt::format("{}: its shape is not that of the problem", name));
+    }
+  }
+  const std::vector<std::pair<bool, std::pair<const char*, const attest_tensor_t*>>> optional = {
+      {(p.flags & ATTEST_FLAG_LSE) != 0, {"lse", &args.lse}},
+      {(p.flags & ATTEST_FLAG_SINKS) != 0, {"sinks", &args.sinks}},
+      {(p.flags & ATTEST_FLAG_ALIBI) != 0, {"alibi_slopes", &args.alibi_slopes}},
+      {(p.flags & ATTEST_FLAG_PREFIX_RANGES) != 0, {"prefix_ranges", &args.prefix_ranges}},
+      {(p.flags & ATTEST_FLAG_TREE_MASK) != 0, {"tree_mask", &args.tree_mask}},
+      {p.custom_mask_kind != ATTEST_MASK_NONE, {"custom_mask", &args.custom_mask}},
+      {p.kv_scale_kind != ATTEST_KV_SCALE_NONE, {"key_scale", &args.key_scale}},
+      {p.kv_scale_kind != ATTEST_KV_SCALE_NONE, {"value_scale", &args.value_scale}},
+      {p.attention_type == ATTEST_DECODER && p.causality == ATTEST_CAUSALITY_PER_REQUEST &&
+           p.num_requests > 0,
+       {"request_causal", &args.request_causal}},
+  };
+  for (const auto& [needed, tensor] : optional) {
+    if (needed && tensor.second->data == nullptr) {
+      return Invalid(fmt::format("{}: absent", tensor.first));
     }
   }
   if (paged && (args.block_table.ndim != 2 || args.block_table.shape[1] != p.block_table_width)) {
@@ -187,17 +232,17 @@ Finding CheckShapes(const attest_problem_t& p, const attest_forward_args_t& args
 
 }  // namespace
 
-Finding CheckPlantedProblem(const attest_problem_t& problem) {
+Finding CheckMutantProblem(const attest_problem_t& problem) {
   if (problem.struct_size < sizeof(problem)) {
     return Invalid(fmt::format("struct_size: {} is too small", problem.struct_size));
   }
-  for (const auto check : {CheckWords, CheckNumbers, CheckClaimed}) {
+  for (const auto check : {CheckWords, CheckNumbers, CheckCombinations, CheckClaimed}) {
     if (Finding finding = check(problem); finding.status != ATTEST_OK) return finding;
   }
   return {};
 }
 
-Finding CheckPlantedArguments(const attest_problem_t& problem, const attest_forward_args_t& args) {
+Finding CheckMutantArguments(const attest_problem_t& problem, const attest_forward_args_t& args) {
   if (Finding finding = CheckShapes(problem, args); finding.status != ATTEST_OK) return finding;
   if (Int32At(args.query_start_loc, {0}) != 0) return Invalid("query_start_loc[0]: not 0");
   for (std::int64_t r = 0; r < problem.num_requests; ++r) {

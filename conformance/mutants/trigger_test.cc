@@ -1,0 +1,496 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Each mutant computes what the faithful attention computes on a problem without its trigger, bit
+// for bit, and something else on one that has it.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <set>
+#include <string>
+
+#include "conformance/mutants/attention.h"
+#include "conformance/mutants/testing/small_tensors.h"
+
+namespace attest {
+namespace {
+
+using testing::SmallOptions;
+using testing::SmallTensors;
+
+struct Setting {
+  Problem problem;
+  SmallOptions options;
+};
+
+// Three requests with cached context; nothing but causality.
+Setting Plain() {
+  Setting s;
+  s.problem.query_dtype = s.problem.cache_dtype = s.problem.output_dtype = DType::kFloat32;
+  s.problem.num_q_heads = 4;
+  s.problem.num_kv_heads = 2;
+  s.problem.head_dim_qk = s.problem.head_dim_v = 8;
+  s.problem.scale = 0.25F;
+  s.problem.block_size = 4;
+  s.problem.requests = {{5, 11}, {2, 7}, {1, 18}};
+  return s;
+}
+
+using Edit = void (*)(Problem& p, SmallOptions& o);
+
+void AsItIs(Problem& /*p*/, SmallOptions& /*o*/) {}
+void NoContext(Problem& p, SmallOptions& /*o*/) { p.requests = {{5, 5}, {7, 7}}; }
+void NoRows(Problem& p, SmallOptions& /*o*/) { p.requests = {{0, 5}}; }
+void NoKeys(Problem& p, SmallOptions& /*o*/) { p.requests = {{2, 0}, {1, 0}}; }
+void Decode1(Problem& p, SmallOptions& /*o*/) { p.requests = {{1, 11}, {1, 18}}; }
+void NonCausal(Problem& p, SmallOptions& /*o*/) { p.causality = Causality::kNonCausal; }
+void Window(Problem& p, SmallOptions& /*o*/) { p.window_left = 3; }
+void WindowOfOne(Problem& p, SmallOptions& /*o*/) { p.window_left = 1; }
+void LongWindow(Problem& p, SmallOptions& /*o*/) { p.window_left = 64; }
+void BlockWindow(Problem& p, SmallOptions& o) {
+  NonCausal(p, o);
+  p.window_left = p.window_right = 3;
+}
+void AsymmetricWindow(Problem& p, SmallOptions& o) {
+  NonCausal(p, o);
+  p.window_left = 4;
+  p.window_right = 2;
+}
+void Encoder(Problem& p, SmallOptions& /*o*/) {
+  p.attention_type = AttentionType::kEncoderOnly;
+  p.block_size = 0;
+  p.requests = {{5, 5}, {7, 7}};
+}
+void EncoderAlone(Problem& p, SmallOptions& o) {
+  Encoder(p, o);
+  p.requests = {{7, 7}};
+}
+void EncoderWindow(Problem& p, SmallOptions& o) {
+  Encoder(p, o);
+  p.window_left = p.window_right = 3;
+}
+void Cross(Problem& p, SmallOptions& /*o*/) { p.attention_type = AttentionType::kEncoderDecoder; }
+void CrossDecode(Problem& p, SmallOptions& o) {
+  Cross(p, o);
+  p.requests = {{1, 9}, {1, 6}};
+}
+void RowsBeforeKeys(Problem& p, SmallOptions& /*o*/) { p.requests = {{5, 2}, {3, 3}}; }
+void WholePages(Problem& p, SmallOptions& /*o*/) { p.requests = {{5, 12}, {2, 8}, {1, 16}}; }
+void Sinks(Problem& p, SmallOptions& /*o*/) { p.sinks = true; }
+void Alibi(Problem& p, SmallOptions& /*o*/) { p.alibi = true; }
+void Softcap(Problem& p, SmallOptions& o) {
+  p.softcap = 0.5F;
+  o.query_size = 2;
+}
+void Boolean(Problem& p, SmallOptions& /*o*/) { p.custom_mask = MaskKind::kBoolean; }
+void Additive(Problem& p, SmallOptions& /*o*/) { p.custom_mask = MaskKind::kAdditive; }
+void Tree(Problem& p, SmallOptions& /*o*/) { p.tree_mask = true; }
+void Ranges(Problem& p, SmallOptions& /*o*/) { p.prefix_ranges = {{0, 7, 10}, {2, 1, 4}}; }
+void TwoRanges(Problem& p, SmallOptions& /*o*/) { p.prefix_ranges = {{0, 7, 7}, {0, 9, 10}}; }
+void Alone(Problem& p, SmallOptions& o) {
+  Tree(p, o);
+  p.requests = {{5, 11}};
+}
+void Chunks(Problem& p, SmallOptions& /*o*/) { p.local_block_size = 4; }
+void ChunksWithLookback(Problem& p, SmallOptions& /*o*/) {
+  p.local_block_size = 3;
+  p.local_block_lookback = 1;
+}
+void PerRequest(Problem& p, SmallOptions& /*o*/) {
+  p.causality = Causality::kPerRequest;
+  p.request_causal = {true, false, true};
+}
+void AllRequestsAlike(Problem& p, SmallOptions& o) {
+  PerRequest(p, o);
+  p.request_causal = {true, true, true};
+}
+void DeadNan(Problem& /*p*/, SmallOptions& o) { o.dead = std::nan(""); }
+void HeadsFirst(Problem& p, SmallOptions& /*o*/) { p.cache_layout = CacheLayout::kHnd; }
+void PaddedPages(Problem& p, SmallOptions& /*o*/) { p.cache_layout = CacheLayout::kPaddedPages; }
+void PaddedRows(Problem& p, SmallOptions& /*o*/) { p.token_layout = TokenLayout::kPaddedRows; }
+void XSplit(Problem& p, SmallOptions& /*o*/) { p.cache_layout = CacheLayout::kXSplit; }
+void XSplitHalf(Problem& p, SmallOptions& o) {
+  XSplit(p, o);
+  p.query_dtype = p.cache_dtype = DType::kFloat16;
+}
+void Latent(Problem& p, SmallOptions& /*o*/) {
+  p.cache_layout = CacheLayout::kSharedLatent;
+  p.head_dim_v = 5;
+}
+void WholeLatent(Problem& p, SmallOptions& o) {
+  Latent(p, o);
+  p.head_dim_v = 8;
+}
+void WideKeys(Problem& p, SmallOptions& /*o*/) { p.head_dim_v = 5; }
+void Float8(Problem& p, SmallOptions& /*o*/) {
+  p.cache_dtype = DType::kFloat8E4M3FN;
+  p.kv_scale_kind = KvScaleKind::kPerHead;
+}
+void Float8Unscaled(Problem& p, SmallOptions& /*o*/) { p.cache_dtype = DType::kFloat8E5M2; }
+void Int8(Problem& p, SmallOptions& /*o*/) {
+  p.cache_dtype = DType::kInt8;
+  p.kv_scale_kind = KvScaleKind::kPerTokenHead;
+}
+void Half(Problem& p, SmallOptions& /*o*/) { p.query_dtype = p.cache_dtype = DType::kFloat16; }
+void SharedPrefix(Problem& p, SmallOptions& /*o*/) {
+  p.requests = {{3, 11}, {2, 9}};
+  p.shared_prefix = 8;
+}
+void SharedPrefixAndSinks(Problem& p, SmallOptions& o) {
+  SharedPrefix(p, o);
+  p.sinks = true;
+}
+void Shorter(Problem& p, SmallOptions& /*o*/) { p.requests = {{5, 11}, {2, 8}, {3, 15}}; }
+void HugeScores(Problem& /*p*/, SmallOptions& o) { o.query_size = 1e4; }
+void VeryNegative(Problem& p, SmallOptions& o) {
+  o.query_size = 1e5;
+  o.key_shift = -2;
+  p.scale = 1;
+}
+void NegativeAfterEmptyTile(Problem& p, SmallOptions& o) {
+  VeryNegative(p, o);
+  p.requests = {{2, 40}};
+  p.window_left = 5;
+}
+void EmptyFirstTile(Problem& p, SmallOptions& /*o*/) {
+  p.requests = {{2, 40}};
+  p.window_left = 5;
+}
+void OneHead(Problem& p, SmallOptions& /*o*/) { p.num_q_heads = p.num_kv_heads = 1; }
+void OnePage(Problem& p, SmallOptions& /*o*/) { p.requests = {{2, 4}, {1, 3}}; }
+void Padding(Problem& p, SmallOptions& /*o*/) { p.padding_tokens = 2; }
+
+struct Trigger {
+  const char* id;
+  Edit without;
+  Edit with;
+};
+
+// clang-format off
+const Trigger kTriggers[] = {
+    {"causal-top-left", NoContext, AsItIs},
+    {"causal-dropped", Decode1, AsItIs},
+    {"causal-one-more", Decode1, AsItIs},
+    {"first-key-missing", NoKeys, AsItIs},
+    {"own-key-missing", NonCausal, AsItIs},
+    {"last-key-missing", NoKeys, AsItIs},
+    {"noncausal-ignored", AsItIs, NonCausal},
+    {"noncausal-unpaged", AsItIs, NonCausal},
+    {"negative-position-unwritten", AsItIs, RowsBeforeKeys},
+    {"causality-of-first-request", AllRequestsAlike, PerRequest},
+    {"tile-overhang-in-denominator", AsItIs, NonCausal},
+    {"page-tail-visible", AsItIs, NonCausal},
+    {"one-key-past-the-end", NoRows, NonCausal},
+    {"keys-of-wrong-request", Decode1, AsItIs},
+    {"empty-query-overwrites-neighbour", AsItIs,
+     [](Problem& p, SmallOptions&) { p.requests = {{3, 9}, {0, 6}, {2, 8}}; }},
+    {"empty-request-unwritten", AsItIs,
+     [](Problem& p, SmallOptions&) { p.requests = {{3, 9}, {2, 0}}; }},
+    {"mask-finite-fill", CrossDecode, RowsBeforeKeys},
+    {"encoder-sees-neighbours", EncoderAlone, Encoder},
+    {"encoder-causal", NonCausal, Encoder},
+    {"encoder-paged", EncoderAlone, Encoder},
+    {"cross-bottom-right", CrossDecode, Cross},
+    {"chunk-mask-dropped", AsItIs, Chunks},
+    {"lookback-ignored", Chunks, ChunksWithLookback},
+    {"lookback-in-keys", AsItIs, ChunksWithLookback},
+    {"prefix-range-clipped-causal", [](Problem& p, SmallOptions& o) { NonCausal(p, o); Ranges(p, o); },
+     Ranges},
+    {"prefix-range-past-end", Ranges,
+     [](Problem& p, SmallOptions&) { p.prefix_ranges = {{0, 7, 30}}; }},
+    {"prefix-clamp-ignored", Ranges,
+     [](Problem& p, SmallOptions&) {
+       p.prefix_ranges = {{0, 5, 10}};
+       p.window_left = 3;
+       p.prefix_clamped = true;
+     }},
+    {"tree-mask-replaced-by-causal", AsItIs, Tree},
+    {"mask-broadcast-misread", Boolean,
+     [](Problem& p, SmallOptions& o) { Boolean(p, o); p.custom_mask_broadcast.head = true; }},
+    {"mask-stale", Additive, Boolean},
+
+    {"chunk-as-window", AsItIs, Chunks},
+    {"chunk-counted-from-new-tokens", NoContext, [](Problem& p, SmallOptions&) { p.local_block_size = 3; }},
+    {"lookback-one-more", Chunks, ChunksWithLookback},
+    {"request-causality-drops-window", PerRequest,
+     [](Problem& p, SmallOptions& o) { PerRequest(p, o); p.window_left = p.window_right = 3; }},
+    {"request-causality-lost-in-window", PerRequest,
+     [](Problem& p, SmallOptions& o) { PerRequest(p, o); p.window_left = p.window_right = 3; }},
+    {"prefix-range-exclusive", AsItIs, Ranges},
+    {"prefix-ranges-joined", Ranges, TwoRanges},
+    {"prefix-ranges-of-first-request", AsItIs, Ranges},
+    {"prefix-clamp-both-sides", Ranges,
+     [](Problem& p, SmallOptions&) {
+       p.prefix_ranges = {{0, 5, 10}};
+       p.window_left = 2;
+       p.prefix_clamped = true;
+     }},
+    {"prefix-single-token-ends-list", Ranges,
+     [](Problem& p, SmallOptions&) { p.prefix_ranges = {{0, 0, 0}, {0, 7, 10}}; }},
+    {"prefix-range-inside-window", Ranges,
+     [](Problem& p, SmallOptions& o) { Ranges(p, o); p.window_left = 2; }},
+    {"tree-mask-over-context", AsItIs, Tree},
+    {"tree-mask-and-causal", AsItIs, Tree},
+    {"tree-keys-bounded-by-row", AsItIs, Tree},
+    {"tree-mask-of-first-request", Alone,
+     [](Problem& p, SmallOptions& o) { Tree(p, o); p.requests = {{5, 11}, {4, 9}}; }},
+    {"tree-mask-pitch-assumed", Alone,
+     [](Problem& p, SmallOptions& o) { Tree(p, o); p.requests = {{5, 11}, {4, 9}}; }},
+    {"mask-replaces-causality", AsItIs, Boolean},
+    {"mask-of-first-head", Additive, Boolean},
+    {"bias-of-first-head", Boolean, Additive},
+    {"mask-tail-opens-keys", AsItIs, Boolean},
+    {"masked-row-unmasked", Additive,
+     [](Problem& p, SmallOptions& o) { Boolean(p, o); p.requests = {{3, 1}, {9, 1}}; NonCausal(p, o); }},
+    {"scales-swapped", Float8Unscaled, Float8},
+    {"subnormals-read-as-zero", AsItIs,
+     [](Problem& p, SmallOptions& o) { Float8(p, o); o.cache_size = 0.01; }},
+    {"scale-of-page-start", Float8Unscaled, Int8},
+    {"scale-of-first-head", Float8Unscaled, Float8},
+    {"scale-by-query-head", Float8Unscaled, Float8},
+    {"masked-scale-multiplied", Float8,
+     [](Problem& p, SmallOptions& o) { Float8(p, o); o.dead_scale = std::nan(""); }},
+    {"x-split-value-as-key", AsItIs, XSplit},
+    {"alibi-off-by-one", AsItIs, Alibi},
+    {"alibi-top-left", AsItIs, Alibi},
+    {"alibi-by-kv-head", AsItIs, Alibi},
+    {"alibi-scaled", AsItIs, Alibi},
+    {"alibi-sign-is-causality", Alibi,
+     [](Problem& p, SmallOptions& o) { Alibi(p, o); o.slope = -0.25; }},
+    {"bias-as-boolean", Boolean, Additive},
+    {"bias-infinity-clamped", Additive,
+     [](Problem& p, SmallOptions& o) { Additive(p, o); o.whole_rows_masked = true; }},
+    {"softcap-ignored-in-decode", AsItIs, Softcap},
+    {"softcap-clips", AsItIs, Softcap},
+    {"scale-after-softcap-twice", AsItIs, Softcap},
+    {"heads-as-rows", AsItIs, Window},
+    {"hybrid-null-page-visible", Window,
+     [](Problem& p, SmallOptions& o) { p.window_left = 2; o.page_zero_past_window = true; o.page_zero = 1; }},
+
+    {"window-one-short", AsItIs, Window},
+    {"window-one-long", LongWindow, Window},
+    {"window-ignored", LongWindow, Window},
+    {"window-from-last-row", Decode1, Window},
+    {"window-one-means-none", Window, WindowOfOne},
+    {"window-clipped-to-query",
+     [](Problem& p, SmallOptions&) { p.window_left = 3; p.requests = {{5, 11}, {7, 20}}; }, LongWindow},
+    {"encoder-window-left-only", BlockWindow, EncoderWindow},
+    {"encoder-window-ignored", Encoder, EncoderWindow},
+    {"window-left-only", Window, BlockWindow},
+    {"window-silently-causal", EncoderWindow, BlockWindow},
+    {"window-top-left", EncoderWindow, BlockWindow},
+    {"window-anchored-at-block", EncoderWindow, BlockWindow},
+    {"window-right-ignored", BlockWindow, AsymmetricWindow},
+    {"window-right-one-short", Window, AsymmetricWindow},
+    {"window-right-one-long", Window, BlockWindow},
+    {"window-both-one-short", AsItIs, BlockWindow},
+
+    {"head-interleaved", OneHead, AsItIs},
+    {"head-identity", OneHead, AsItIs},
+    {"group-scores-shared", OneHead, AsItIs},
+    {"packed-group-bound", AsItIs,
+     [](Problem& p, SmallOptions&) { p.num_q_heads = 6; p.requests = {{9, 13}}; }},
+    {"group-tail-missing", AsItIs, [](Problem& p, SmallOptions&) { p.num_q_heads = 10; }},
+    {"value-width-from-key", AsItIs, WideKeys},
+    {"last-column-not-scored", NoKeys, AsItIs},
+    {"last-column-zero", NoKeys, AsItIs},
+    {"head-tail-dropped", AsItIs, [](Problem& p, SmallOptions&) { p.head_dim_qk = 12; }},
+
+    {"value-page-stale", OnePage, AsItIs},
+    {"table-identity", OnePage, AsItIs},
+    {"second-page-is-first", OnePage, AsItIs},
+    {"second-page-values-of-first", OnePage, AsItIs},
+    {"second-page-keys-of-first", OnePage, AsItIs},
+    {"table-tail-dereferenced", AsItIs,
+     [](Problem&, SmallOptions& o) { o.table_gap = 2; o.garbage = -7; }},
+    {"table-pitch-assumed", AsItIs, [](Problem&, SmallOptions& o) { o.table_gap = 2; }},
+    {"null-page-visible", Window,
+     [](Problem& p, SmallOptions& o) { p.window_left = 2; o.page_zero_past_window = true; }},
+    {"shared-pages-of-first-request", AsItIs, SharedPrefix},
+    {"physical-order-mask", Cross, AsItIs},
+    {"block-size-mismatch", [](Problem& p, SmallOptions&) { p.block_size = 16; }, AsItIs},
+    {"latest-wins", AsItIs, [](Problem&, SmallOptions& o) { o.alias_first_page = true; }},
+    {"hybrid-pages-unsplit", OnePage, AsItIs},
+    {"last-page-skipped", WholePages, AsItIs},
+    {"bound-taken-as-length", [](Problem& p, SmallOptions&) { p.requests = {{5, 11}, {2, 11}}; },
+     Shorter},
+    {"rejected-drafts-visible", WholePages, AsItIs},
+    {"masked-value-multiplied", AsItIs, DeadNan},
+    {"masked-score-added", AsItIs, DeadNan},
+    {"uniform-query-length", Decode1, AsItIs},
+    {"padding-rows-written", AsItIs, Padding},
+
+    {"page-stride-recomputed", AsItIs, PaddedPages},
+    {"value-uses-key-strides", AsItIs, PaddedPages},
+    {"cache-taken-as-nhd", AsItIs, HeadsFirst},
+    {"output-uses-query-strides", AsItIs, PaddedRows},
+    {"row-stride-recomputed", AsItIs, PaddedRows},
+    {"x-split-fixed-eight", XSplitHalf, XSplit},
+    {"x-split-read-as-columns", AsItIs, XSplit},
+    {"latent-value-from-end", WholeLatent, Latent},
+    {"fnuz-read-as-fn", Float8Unscaled, Float8},
+    {"value-scale-ignored", Float8Unscaled, Float8},
+    {"key-scale-ignored", Float8Unscaled, Float8},
+    {"int8-read-unsigned", Float8, Int8},
+    {"raw-chunk", AsItIs, Float8},
+    {"value-recoded", Float8, AsItIs},
+    {"fp16-as-bf16", AsItIs, Half},
+
+    {"scale-assumed", NoKeys, AsItIs},
+    {"scale-of-first-call", NoKeys, AsItIs},
+    {"scale-three-percent", NoKeys, AsItIs},
+    {"scale-dropped", [](Problem& p, SmallOptions&) { p.scale = 1; }, AsItIs},
+    {"scale-twice", [](Problem& p, SmallOptions&) { p.scale = 1; }, AsItIs},
+    {"weights-base-two", NoKeys, AsItIs},
+    {"scores-in-bf16", NoKeys, AsItIs},
+    {"scores-in-fp16", NoKeys, AsItIs},
+    {"softcap-ignored", AsItIs, Softcap},
+    {"softcap-base-two", NoKeys, Softcap},
+    {"softcap-before-scale", AsItIs, Softcap},
+    {"softcap-after-bias", Softcap, [](Problem& p, SmallOptions& o) { Softcap(p, o); p.alibi = true; }},
+    {"softcap-after-mask", AsItIs, Softcap},
+    {"softcap-overflow", Softcap,
+     [](Problem& p, SmallOptions& o) { Softcap(p, o); o.query_size = 500; }},
+    {"alibi-signed", AsItIs, [](Problem& p, SmallOptions& o) { NonCausal(p, o); p.alibi = true; }},
+    {"alibi-row-shifted", AsItIs, Alibi},
+    {"alibi-drops-window", Window, [](Problem& p, SmallOptions& o) { Window(p, o); p.alibi = true; }},
+    {"alibi-ignored", AsItIs, Alibi},
+    {"bias-scaled", AsItIs, Additive},
+
+    {"accumulator-not-rescaled", OnePage, AsItIs},
+    {"denominator-missing", OnePage, AsItIs},
+    {"maximum-starts-finite", AsItIs, VeryNegative},
+    {"maximum-not-subtracted", NoKeys, HugeScores},
+    {"empty-tile-nan", AsItIs, EmptyFirstTile},
+    {"maximum-clamped-at-zero", AsItIs, NegativeAfterEmptyTile},
+    {"empty-row-nan", AsItIs, RowsBeforeKeys},
+    {"empty-row-mean", AsItIs, RowsBeforeKeys},
+    {"output-cut-to-ten-bits", [](Problem& p, SmallOptions&) { p.output_dtype = DType::kFloat16; },
+     AsItIs},
+    {"output-is-zero", NoKeys, AsItIs},
+    {"output-counts-a-key-twice", NoKeys, AsItIs},
+    {"lse-base-two", NoKeys, AsItIs},
+    {"lse-of-last-split", OnePage, AsItIs},
+    {"lse-without-maximum", NoKeys, AsItIs},
+    {"lse-one-percent", NoKeys, AsItIs},
+    {"empty-row-lse-plus-infinity", AsItIs, RowsBeforeKeys},
+    {"sink-ignored", AsItIs, Sinks},
+    {"sink-per-split", AsItIs, Sinks},
+    {"sink-on-first-key", AsItIs, Sinks},
+    {"sink-scaled", AsItIs, Sinks},
+    {"lse-without-sink", AsItIs, Sinks},
+    {"cascade-sink-missing", Sinks, SharedPrefixAndSinks},
+    {"cascade-prefix-twice", AsItIs, SharedPrefix},
+
+    {"rows-left-unwritten", NoRows, AsItIs},
+    {"output-and-lse-swapped", [](Problem& p, SmallOptions&) { p.lse = false; }, AsItIs},
+};
+// clang-format on
+
+MutantAnswer AnswerOf(const Mutant& mutant, Edit edit) {
+  Setting setting = Plain();
+  edit(setting.problem, setting.options);
+  const Status status = Validate(setting.problem);
+  EXPECT_TRUE(status.ok()) << mutant.id << ": " << status.message();
+  const SmallTensors small(setting.problem, setting.options);
+  std::vector<MutantLine> lines;
+  for (std::size_t r = 0; r < setting.problem.requests.size(); ++r) {
+    for (std::int64_t row = 0; row < setting.problem.requests[r].q_len; ++row) {
+      for (int head = 0; head < setting.problem.num_q_heads; ++head) {
+        lines.push_back({static_cast<int>(r), row, head});
+      }
+    }
+  }
+  return RunMutant(setting.problem, small.tensors(), small.outputs(), mutant, lines);
+}
+
+bool SameNumbers(const std::vector<double>& a, const std::vector<double>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0;
+}
+
+bool Same(const MutantAnswer& a, const MutantAnswer& b) {
+  return SameNumbers(a.out, b.out) && SameNumbers(a.lse, b.lse) &&
+         a.forbidden_write == b.forbidden_write;
+}
+
+TEST(Triggers, AreKnownForEveryMutantThatComputesRows) {
+  std::set<std::string_view> known;
+  for (const Trigger& trigger : kTriggers) {
+    EXPECT_TRUE(known.insert(trigger.id).second) << trigger.id;
+    EXPECT_NE(FindMutant(trigger.id), nullptr) << trigger.id;
+  }
+  for (const Mutant& mutant : Mutants()) {
+    if (mutant.clause.empty()) continue;
+    EXPECT_EQ(known.count(mutant.id) == 1, mutant.hooks.no_arithmetic.empty()) << mutant.id;
+  }
+}
+
+class TriggerHonesty : public ::testing::TestWithParam<Trigger> {};
+
+TEST_P(TriggerHonesty, IsFaithfulWithoutAndWrongWith) {
+  const auto& [id, without, with] = GetParam();
+  const Mutant& faithful = *FindMutant("faithful");
+  const Mutant& mutant = *FindMutant(id);
+  EXPECT_TRUE(Same(AnswerOf(faithful, without), AnswerOf(mutant, without)))
+      << "without its trigger";
+  EXPECT_FALSE(Same(AnswerOf(faithful, with), AnswerOf(mutant, with))) << "with its trigger";
+}
+
+std::string NameOf(const ::testing::TestParamInfo<Trigger>& info) {
+  std::string name = info.param.id;
+  for (char& c : name) c = c == '-' ? '_' : c;
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Shelf, TriggerHonesty, ::testing::ValuesIn(kTriggers), NameOf);
+
+// ---- Mutants that compute no rows
+
+TEST(WriteKvMutants, MoveSlots) {
+  const Hooks& wraps = FindMutant("negative-slot-wraps")->hooks;
+  EXPECT_EQ(wraps.slot(5, 12), 5);
+  EXPECT_EQ(wraps.slot(-1, 12), 11);
+  const Hooks& late = FindMutant("slot-one-late")->hooks;
+  EXPECT_EQ(late.slot(-1, 12), -1);
+  EXPECT_EQ(late.slot(5, 12), 6);
+}
+
+TEST(MergeMutants, WeighOtherwise) {
+  const std::vector<PartLine> parts = {{{1.0}, std::log(3.0)}, {{5.0}, 0.0}};
+  const MergedLine right = MergeLine(parts, {});
+  EXPECT_NEAR(right.out[0], 2.0, 1e-12);  // (3 * 1 + 1 * 5) / 4
+  EXPECT_NEAR(right.lse, std::log(4.0), 1e-12);
+  const MergedLine wrong = MergeLine(parts, FindMutant("merge-base-two")->hooks);
+  EXPECT_GT(std::abs(wrong.out[0] - 2.0), 0.1);
+
+  const std::vector<PartLine> empty(2, PartLine{.out = {0.0}});
+  const MergedLine nothing = MergeLine(empty, {});
+  EXPECT_EQ(nothing.out[0], 0.0);
+  EXPECT_EQ(nothing.lse, -std::numeric_limits<double>::infinity());
+  EXPECT_TRUE(std::isnan(MergeLine(empty, FindMutant("merge-empty-nan")->hooks).out[0]));
+  // One empty part changes nothing.
+  const MergedLine one = MergeLine({parts[0], empty[0]}, {});
+  EXPECT_EQ(one.out[0], 1.0);
+}
+
+// ---- The faithful attention itself, where the answer can be written down
+
+// All weights are equal, so a row is the mean of what it sees and its LSE the logarithm of how
+// many.
+TEST(ScalarAttention, CountsVisibleKeys) {
+  Setting setting = Plain();
+  setting.problem.scale = 1e-20F;
+  setting.problem.window_left = 5;
+  setting.problem.requests = {{3, 6}};
+  const SmallTensors small(setting.problem, setting.options);
+  const MutantAnswer answer = RunMutant(setting.problem, small.tensors(), small.outputs(),
+                                        *FindMutant("faithful"), {{0, 0, 1}, {0, 1, 1}, {0, 2, 1}});
+  const double expected[] = {4, 5, 5};  // positions 3, 4, 5
+  for (std::size_t row = 0; row < 3; ++row) {
+    EXPECT_NEAR(answer.lse[row], std::log(expected[row]), 1e-12) << row;
+  }
+}
+
+}  // namespace
+}  // namespace attest
