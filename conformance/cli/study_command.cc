@@ -22,7 +22,7 @@ struct StudyFlags {
   std::uint64_t seed = 1;
   int jobs = 2;
   SoundnessOptions soundness;
-  PowerOptions power;
+  PowerStudyOptions power;
 };
 
 // A line on stderr every ten seconds, with the time that is left at the pace so far.
@@ -71,7 +71,7 @@ Result<ExitCode> RunSoundness(const StudyFlags& flags) {
 }
 
 Result<ExitCode> RunPower(const StudyFlags& flags) {
-  PowerOptions options = flags.power;
+  PowerStudyOptions options = flags.power;
   options.seed = flags.seed;
   options.jobs = flags.jobs;
   const Result<PowerReport> report = StudyPower(options, [](std::size_t done, std::size_t all) {

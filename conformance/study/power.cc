@@ -32,14 +32,14 @@ struct Task {
   bool designed = false;
 };
 
-int TrialsOf(const PowerOptions& options, std::int64_t length) {
+int TrialsOf(const PowerStudyOptions& options, std::int64_t length) {
   if (options.trials > 0) return options.trials;
   if (length <= 1024) return 10;
   if (length <= 4096) return 4;
   return length <= 16384 ? 2 : 1;
 }
 
-std::vector<Mistake> MistakesOf(const PowerOptions& options, Feature feature) {
+std::vector<Mistake> MistakesOf(const PowerStudyOptions& options, Feature feature) {
   std::vector<Mistake> mistakes = {{.name = "none", .feature = feature}};
   for (const Mistake& mistake : Mistakes()) {
     const auto& wanted = options.mistakes;
@@ -51,7 +51,7 @@ std::vector<Mistake> MistakesOf(const PowerOptions& options, Feature feature) {
 }
 
 // Longest first: what is left for the last thread is short.
-std::vector<Task> TasksOf(const PowerOptions& options) {
+std::vector<Task> TasksOf(const PowerStudyOptions& options) {
   std::vector<Task> tasks;
   for (const std::int64_t length : options.lengths) {
     for (const auto& [feature, control] : kFeatures) {
@@ -151,7 +151,7 @@ std::vector<std::string> PowerReport::Faults() const {
   return faults;
 }
 
-Result<PowerReport> StudyPower(const PowerOptions& options, const PowerProgress& progress) {
+Result<PowerReport> StudyPower(const PowerStudyOptions& options, const PowerProgress& progress) {
   Eigen::setNbThreads(1);
   PowerReport report{.host = DescribeHost(), .options = options};
   const std::vector<Task> tasks = TasksOf(options);

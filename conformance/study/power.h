@@ -26,7 +26,7 @@ inline constexpr std::array<std::string_view, 8> kPowerRules = {
     "bound",         "B_prob",        "key spectrum", "matched filter"};
 inline constexpr std::size_t kUsualRules = 4;
 
-struct PowerOptions {
+struct PowerStudyOptions {
   std::vector<std::int64_t> lengths = {512, 1024, 4096, 16384, 65536, 131072};
   std::uint64_t seed = 1;
   int trials = 0;  // of each length; 0: fewer the longer
@@ -44,7 +44,7 @@ struct PowerCell {
 
 struct PowerReport {
   Host host;
-  PowerOptions options;
+  PowerStudyOptions options;
   double seconds = 0.0;
   // Mistake and length; controls are "none" and "none (FEATURE)".
   std::map<std::pair<std::string, std::int64_t>, PowerCell> cells;
@@ -55,7 +55,7 @@ struct PowerReport {
 };
 
 using PowerProgress = std::function<void(std::size_t done, std::size_t all)>;
-Result<PowerReport> StudyPower(const PowerOptions& options, const PowerProgress& progress);
+Result<PowerReport> StudyPower(const PowerStudyOptions& options, const PowerProgress& progress);
 
 std::string Describe(const PowerReport& report);
 std::string ToJsonText(const PowerReport& report);

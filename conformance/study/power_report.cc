@@ -92,7 +92,7 @@ std::string Body(const PowerReport& report, bool markdown) {
   return text;
 }
 
-std::string Command(const PowerOptions& options) {
+std::string Command(const PowerStudyOptions& options) {
   return fmt::format("attest study power --seed {} --jobs {}", options.seed, options.jobs);
 }
 

@@ -58,15 +58,15 @@ TEST(Soundness, SaysTheSameWithEveryNumberOfThreads) {
 
 TEST(Soundness, ReportsEachDefectWithALineThatReplaysIt) {
   for (const std::string_view defect : DefectNames()) {
-    const SoundnessReport report = Study(1500, 4712, 1, std::string(defect));
+    const SoundnessReport report = Study(400, 3, 1, std::string(defect));
     ASSERT_FALSE(report.violations.empty()) << defect;
     EXPECT_GT(report.tally.all.violations, 0U);
     const Violation& first = report.violations.front();
-    EXPECT_EQ(ReplayLine(report.options, first), "attest study soundness --seed 4712 --case " +
+    EXPECT_EQ(ReplayLine(report.options, first), "attest study soundness --seed 3 --case " +
                                                      std::to_string(first.case_index) +
                                                      " --defect " + std::string(defect));
     const Result<SoundnessCase> again =
-        RunSoundnessCase(4712, first.case_index, kSmall, std::string(defect));
+        RunSoundnessCase(3, first.case_index, kSmall, std::string(defect));
     ASSERT_TRUE(again.ok());
     ASSERT_FALSE(again->violations.empty());
     EXPECT_EQ(again->violations.front().got, first.got);
