@@ -31,7 +31,7 @@ struct SoundnessReport {
   Host host;
   SoundnessOptions options;
   double seconds = 0.0;
-  Tally tally;
+  SoundnessTally tally;
   std::vector<Violation> violations;  // the first 32; the tally counts all
 };
 

@@ -24,7 +24,7 @@ struct Violation {
 };
 
 struct SoundnessCase {
-  Tally tally;
+  SoundnessTally tally;
   std::vector<Violation> violations;  // the worst number of each row that has one
 };
 

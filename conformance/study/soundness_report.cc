@@ -31,7 +31,7 @@ std::string Trim(const std::string& text) {
 }
 
 std::string VerdictOf(const SoundnessReport& report) {
-  const Tally& tally = report.tally;
+  const SoundnessTally& tally = report.tally;
   return fmt::format(
       "{} rows of {} cases judged, {} violations; largest error over bound: output {:.4f}, LSE "
       "{:.4f}",
@@ -39,7 +39,7 @@ std::string VerdictOf(const SoundnessReport& report) {
       tally.all.rows.max(), tally.all.lse.max());
 }
 
-std::string RestOf(const Tally& tally) {
+std::string RestOf(const SoundnessTally& tally) {
   return fmt::format(
       "{} more rows see no key (their output is 0 exactly), {} see only keys whose scores are near "
       "-1e30, of which float32 knows no weight",

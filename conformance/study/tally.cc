@@ -56,7 +56,7 @@ double ErrorRatio(double got, double expected, double bound) {
   return std::isnan(ratio) ? std::numeric_limits<double>::infinity() : ratio;
 }
 
-void Tally::AddRow(const Labels& labels, const RowRatios& row) {
+void SoundnessTally::AddRow(const Labels& labels, const RowRatios& row) {
   double largest = 0.0;
   for (const double ratio : row.out) largest = std::max(largest, ratio);
   const bool violates = largest > 1.0 || row.lse > 1.0;
@@ -70,7 +70,7 @@ void Tally::AddRow(const Labels& labels, const RowRatios& row) {
   for (const auto& [dimension, label] : labels) add(&groups[dimension][label]);
 }
 
-void Tally::Add(const Tally& other) {
+void SoundnessTally::Add(const SoundnessTally& other) {
   all.Add(other.all);
   for (const auto& [dimension, labels] : other.groups) {
     for (const auto& [label, group] : labels) groups[dimension][label].Add(group);

@@ -56,7 +56,7 @@ double ErrorRatio(double got, double expected, double bound);
 // Dimension ("dtype"), label ("bfloat16"), both in the order of their texts.
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
-struct Tally {
+struct SoundnessTally {
   GroupTally all;
   std::map<std::string, std::map<std::string, GroupTally>> groups;
   std::uint64_t empty_rows = 0;  // see nothing; must be exactly 0, not in the ratios
@@ -64,7 +64,7 @@ struct Tally {
   std::uint64_t cases = 0;
 
   void AddRow(const Labels& labels, const RowRatios& row);
-  void Add(const Tally& other);
+  void Add(const SoundnessTally& other);
   std::uint64_t rows() const { return all.rows.count(); }
 };
 
