@@ -13,6 +13,7 @@
 #include "reference/oracle.h"
 #include "reference/testing/families.h"
 #include "reference/testing/flash.h"
+#include "reference/testing/numbers_call.h"
 #include "reference/testing/plain_bound.h"
 #include "reference/testing/random_problem.h"
 
@@ -36,31 +37,10 @@ Trial MakeTrial(Random* random, std::string_view family, const testing::Sizes& s
   trial.what = std::string(family) + " " + std::string(Name(problem.query_dtype)) + " keys " +
                std::to_string(sizes.keys) + " head_dim " + std::to_string(sizes.head_dim_qk);
   trial.numbers = testing::MakeFamily(random, family, sizes, problem.query_dtype);
-  const Numbers& n = trial.numbers;
   if (dressed) testing::Dress(random, &problem, &trial.numbers);
-  problem.head_dim_qk = static_cast<int>(sizes.head_dim_qk);
-  problem.head_dim_v = static_cast<int>(sizes.head_dim_v);
-  problem.scale = n.scale;
-  problem.sinks = n.has_sink;
-  problem.requests = {{.q_len = sizes.rows, .seq_len = sizes.keys}};
-  const auto at = [](std::int64_t n) { return static_cast<std::size_t>(n); };
-  trial.call = testing::BuildCall(
-      random, problem,
-      {.query = [&](std::int64_t row, auto, std::int64_t c) { return n.q[at(row)][at(c)]; },
-       .key = [&](auto, std::int64_t key, auto, std::int64_t c) { return n.Key(at(key), at(c)); },
-       .value = [&](auto, std::int64_t key, auto,
-                    std::int64_t c) { return n.Value(at(key), at(c)); },
-       .sink = [&](auto) { return n.sink; },
-       .slope = [&](auto) { return n.slope; },
-       .tree = {},
-       .mask = [&](auto, auto, std::int64_t row, std::int64_t key) -> double {
-         return n.seen.empty() ? n.bias[at(row)][at(key)] : n.seen[at(row)][at(key)];
-       },
-       .scale = [&](auto, std::int64_t key, bool value) -> double {
-         return (value ? n.value_scale : n.key_scale)[at(key)];
-       }},
-      false);
-  auto expected = ComputeExpected(problem, trial.call.Tensors(), AllRows(problem), arithmetic, {});
+  trial.call = testing::MakeCall(random, problem, trial.numbers);
+  const Problem& asked = trial.call.problem;
+  auto expected = ComputeExpected(asked, trial.call.Tensors(), AllRows(asked), arithmetic, {});
   EXPECT_TRUE(expected.ok()) << expected.status().message();
   if (expected.ok()) trial.expected = *std::move(expected);
   return trial;

@@ -2,9 +2,10 @@
 #include "conformance/cli/subcommand.h"
 
 int main(int argc, char** argv) {
-  return attest::RunProgram(argc, argv,
-                            {attest::CertifyCommand(), attest::ReplayCommand(),
-                             attest::ListCommand(), attest::VerifyCommand(), attest::DiffCommand(),
-                             attest::MergeCommand(), attest::BenchCommand(), attest::EvalCommand(),
-                             attest::JudgeCommand(), attest::ProbeCommand()});
+  return attest::RunProgram(
+      argc, argv,
+      {attest::CertifyCommand(), attest::ReplayCommand(), attest::ListCommand(),
+       attest::VerifyCommand(), attest::DiffCommand(), attest::MergeCommand(),
+       attest::BenchCommand(), attest::EvalCommand(), attest::JudgeCommand(),
+       attest::ProbeCommand(), attest::StudyCommand()});
 }

@@ -33,6 +33,7 @@ Subcommand DiffCommand();
 Subcommand MergeCommand();
 Subcommand BenchCommand();
 Subcommand ProbeCommand();
+Subcommand StudyCommand();
 Subcommand EvalCommand();
 Subcommand JudgeCommand();
 

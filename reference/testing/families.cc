@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "reference/testing/families.h"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -248,6 +249,21 @@ double Numbers::Value(std::size_t key, std::size_t column) const {
 double Numbers::Distance(std::size_t row, std::size_t key) const {
   const auto position = static_cast<double>(keys()) - static_cast<double>(rows() - row);
   return std::fabs(position - static_cast<double>(key));
+}
+
+void Magnify(double query, double key, double value, DType dtype, Numbers* numbers) {
+  const auto grow = [dtype](Matrix* matrix, double factor) {
+    double largest = 1e-30;
+    for (const auto& line : *matrix) {
+      for (const float x : line) largest = std::max(largest, std::fabs(static_cast<double>(x)));
+    }
+    // Half the largest fp16: outputs and scaled queries stay finite as well.
+    if (dtype == DType::kFloat16) factor = std::min(factor, 32752.0 / largest);
+    Apply(matrix, [=](auto, auto, double x) { return Snap(dtype, factor * x); });
+  };
+  grow(&numbers->q, query);
+  grow(&numbers->k, key);
+  grow(&numbers->v, value);
 }
 
 void Dress(Random* random, Problem* problem, Numbers* numbers) {

@@ -53,6 +53,9 @@ struct Sizes {
 const std::vector<std::string_view>& FamilyNames();
 Numbers MakeFamily(Random* random, std::string_view name, const Sizes& sizes, DType dtype);
 
+// Multiplies queries, keys and values, as far as `dtype` can hold them, and rounds them again.
+void Magnify(double query, double key, double value, DType dtype, Numbers* numbers);
+
 // Adds features at random to both. `problem` is a decoder without any.
 void Dress(Random* random, Problem* problem, Numbers* numbers);
 

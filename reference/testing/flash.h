@@ -20,7 +20,20 @@ enum class TileOrder : std::uint8_t { kForward, kBackward, kInterleaved };
 enum class Accumulation : std::uint8_t {
   kFused,       // one chain of fused multiply-adds
   kSeparate,    // products rounded, then summed
-  kMatrixUnit,  // blocks of 8 products, each cut at 2^-24 of the largest, sum rounded toward zero
+  kMatrixUnit,  // blocks of products, each cut relative to the largest, sum rounded toward zero
+};
+
+// A matrix unit adds `length` products and the accumulator at once, each cut at 2^-bits of the
+// largest.
+struct MatrixUnit {
+  int bits = 24;
+  int length = 8;  // at most 16
+};
+
+enum class Exponential : std::uint8_t {
+  kNear,     // the library's
+  kTwoUlps,  // off by two units in the last place, in rescale factors too
+  kCubic,    // weights by a cubic polynomial for the fraction of a power of two; needs base_two
 };
 
 // One way to be right.
@@ -28,8 +41,14 @@ struct Flash {
   std::int64_t tile = 64;
   TileOrder order = TileOrder::kForward;
   Accumulation accumulation = Accumulation::kFused;
+  MatrixUnit unit;
   int splits = 1;
-  bool base_two = false;      // exp2 of one fused multiply-add instead of exp of a difference
+  // All scores of a row before its first weight; float32 weights are divided by their sum before
+  // they meet the values. Order, tile, splits and lazy_rescale say nothing then.
+  bool naive = false;
+  bool base_two = false;  // exp2 of one fused multiply-add instead of exp of a difference
+  Exponential exponential = Exponential::kNear;
+  int exponential_side = 0;   // of kTwoUlps: +1 above, -1 below, 0 to either side
   float lazy_rescale = 0.0F;  // keep the old maximum until it is exceeded by this much
   bool sum_rounded = false;   // the denominator sums weights after rounding
   bool sink_first = false;    // the running maximum starts at the sink
@@ -38,11 +57,18 @@ struct Flash {
   bool dequantise = false;
   // Every tanh is wrong by this much, to one side or the other.
   float tanh_error = 0.0F;
-  // Only the lenient class admits these.
+  bool keep_weights = false;  // weights stay float32 for P V
+  // Only the lenient class or an override admits these.
   bool truncate = false;  // weights and outputs are cut, not rounded
+  bool flush = false;     // subnormal weights, partial outputs and outputs become 0
   bool round_scaled_query = false;
   bool round_dequantised = false;  // dequantised keys and values are stored in the query's type
   bool round_partials = false;     // split outputs are stored in the query's type
+  bool round_scores = false;       // scores are stored in the query's type after each step
+  // No class admits these.
+  float weight_error = 0.0F;       // every weight is wrong by this much, to one side or the other
+  bool round_accumulator = false;  // the output accumulator is stored in 16 bit after each tile
+  bool rescale_forgotten = false;  // a new maximum rescales the sum and not the output
 };
 std::string Describe(const Flash& how);
 
@@ -51,7 +77,17 @@ struct FlashLine {
   float lse = 0.0F;
 };
 
-// `dtype` is the type of query and output; scale must be positive.
+// Keys and values as a kernel multiplies them, for all rows that one cache serves.
+struct Operands {
+  std::vector<std::vector<float>> k;  // empty: the stored ones
+  std::vector<std::vector<float>> v;
+};
+Operands PrepareOperands(const Numbers& numbers, DType dtype, const Flash& how);
+
+// `dtype` is the type of query and output; scale must be positive. `operands` were prepared with
+// the same dequantise, round_dequantised, truncate and flush.
+FlashLine RunFlash(const Numbers& numbers, const Operands& operands, std::size_t row, KeyRange seen,
+                   DType dtype, const Flash& how);
 FlashLine RunFlash(const Numbers& numbers, std::size_t row, KeyRange seen, DType dtype,
                    const Flash& how);
 
