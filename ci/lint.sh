@@ -18,7 +18,7 @@ check_top_level() {
   local allowed=" CMakeLists.txt spec reference backends conformance property_tests coverage ci README.md \
 CMakePresets.json .clang-format .clang-tidy .gitignore .ci LICENSE "
   local entry
-  for entry in $(if [ -d .git ]; then git ls-files | cut -d/ -f1 | sort -u; else ls -A; fi); do
+  for entry in $(if [ -e .git ]; then git ls-files | cut -d/ -f1 | sort -u; else ls -A; fi); do
     [[ "$allowed" == *" $entry "* ]] || report "$entry:1: top-level: not on the list of top-level entries"
   done
 }
