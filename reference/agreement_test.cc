@@ -4,9 +4,11 @@
 // one meaning.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <map>
+#include <numeric>
 
 #include "reference/oracle.h"
 #include "reference/physical_writing.h"
@@ -107,6 +109,10 @@ void ExpectAgreement(const Call& call, const std::vector<QueryRow>& rows, const 
   ASSERT_TRUE(oracle.ok()) << what << ": " << oracle.status().message();
   const SecondWriting second = ComputeSecondWriting(call.problem, call.Tensors(), rows);
   EXPECT_LE(Disagreement(call.problem, *oracle, second), 1e-12) << what;
+  // Without a bound the oracle takes another way: one pass with a running maximum.
+  const auto one_pass = ComputeExpected(call.problem, call.Tensors(), rows, how, {.bound = false});
+  ASSERT_TRUE(one_pass.ok()) << what << ": " << one_pass.status().message();
+  EXPECT_LE(Disagreement(call.problem, *one_pass, second), 1e-12) << what << ", one pass";
   for (Eigen::Index line = 0; line < oracle->weight_sum.size(); ++line) {
     const long double sum = second.weight_sum[static_cast<std::size_t>(line)];
     if (std::isnan(sum)) continue;
@@ -241,6 +247,33 @@ TEST(Agreement, HoldsAcrossBlocksOfLinesAndTilesOfKeys) {
     const Call odd = testing::BuildCall(&random, problem, fill, false);
     ExpectAgreement(odd, AllRows(problem), DefaultArithmetic(), "one NaN value");
   }
+}
+
+// Keys 300 to 1099 are masked for everybody, so whole tiles are; scores rise, and so the maximum.
+TEST(Agreement, TilesThatNobodySeesAreSkipped) {
+  Random random(9);
+  Problem problem;
+  problem.query_dtype = problem.cache_dtype = DType::kFloat32;
+  problem.custom_mask = MaskKind::kBoolean;
+  problem.num_q_heads = 2;
+  problem.head_dim_qk = problem.head_dim_v = 3;
+  problem.requests = {{.q_len = 140, .seq_len = 1500}};
+  Fill fill = testing::RandomFill(&random);
+  fill.key = [](auto, std::int64_t key, auto...) { return 0.01 * static_cast<double>(key); };
+  fill.mask = [](auto, auto, auto, std::int64_t key) {
+    return key < 300 || key >= 1100 ? 1.0 : 0.0;
+  };
+  const Call call = testing::BuildCall(&random, problem, fill, false);
+  ExpectAgreement(call, AllRows(problem), DefaultArithmetic(), "hidden tiles");
+  const auto oracle = ComputeExpected(problem, call.Tensors(), AllRows(problem),
+                                      DefaultArithmetic(), {.detail = true});
+  ASSERT_TRUE(oracle.ok()) << oracle.status().message();
+  const LineDetail& last = oracle->detail.back();
+  ASSERT_EQ(last.visible.size(), 1500U);
+  EXPECT_EQ(std::count(last.visible.begin(), last.visible.end(), 1), 700);
+  EXPECT_EQ(last.score[700], -std::numeric_limits<double>::infinity());
+  EXPECT_EQ(last.weight[700], 0.0);
+  EXPECT_NEAR(std::accumulate(last.weight.begin(), last.weight.end(), 0.0), 1.0, 1e-12);
 }
 
 }  // namespace

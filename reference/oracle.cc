@@ -218,28 +218,29 @@ BlockSums SumInTwoPasses(const Work& work, const std::vector<Target>& targets,
   return sums;
 }
 
-void ComputeUnit(const Work& work, const Unit& unit) {
+// `memory` is the thread's: what it allocates once serves all its units.
+void ComputeUnit(const Work& work, const Unit& unit, TileWork* memory) {
   const std::vector<Target> targets = TargetsOf(work, unit);
   const QueryBlock block = GatherBlock(work, targets);
   const KeySource source{work.problem, work.tensors, unit.request, unit.kv_head};
-  TileWork memory;
+  memory->keys.range = {};  // of another request or head
   BlockSums sums;
   Maximum known;
   std::unique_ptr<BlockBound> bound;
   if (work.options.bound || work.options.detail) {
-    known = FindMaximum(block, source, work.score_rules, &memory);
+    known = FindMaximum(block, source, work.score_rules, memory);
     if (work.options.bound) {
       bound = std::make_unique<BlockBound>(work.rules, block, known, work.problem.head_dim_v);
     }
-    sums = SumInTwoPasses(work, targets, block, source, &memory, known, bound.get());
+    sums = SumInTwoPasses(work, targets, block, source, memory, known, bound.get());
   } else {
-    sums = SumWithRunningMaximum(block, source, work.score_rules, &memory);
+    sums = SumWithRunningMaximum(block, source, work.score_rules, memory);
   }
   for (std::size_t i = 0; i < targets.size(); ++i) {
     StoreLine(block.count[i], sums, static_cast<Eigen::Index>(i), targets[i].line, work.expected);
   }
   if (bound == nullptr) return;
-  AddRanges(work, targets, block, source, &memory, bound.get());
+  AddRanges(work, targets, block, source, memory, bound.get());
   StoreBounds(work, targets, *bound);
 }
 
@@ -263,8 +264,9 @@ void ComputeUnits(const Work& work, const std::vector<Unit>& units) {
   std::atomic<std::size_t> next = 0;
   // From the last on: under a causal mask it is the longest.
   const auto run = [&] {
+    TileWork memory;
     for (std::size_t n = next++; n < units.size(); n = next++) {
-      ComputeUnit(work, units[units.size() - 1 - n]);
+      ComputeUnit(work, units[units.size() - 1 - n], &memory);
     }
   };
   std::vector<std::thread> helpers;

@@ -86,12 +86,40 @@ TEST(Oracle, ReadsNothingOfAnInvisibleKey) {
   EXPECT_EQ(expected->out_bound(1, 0), 0.0);
 }
 
+// e^-800 is 0 in double, and 0 times infinity is NaN; e^-700 is a number.
+TEST(Oracle, AnInfiniteValueWhoseWeightIsLostIsNoNumber) {
+  for (const double distance : {700.0, 800.0}) {
+    Random random(1);
+    Problem problem;
+    problem.query_dtype = problem.cache_dtype = DType::kFloat32;
+    problem.head_dim_qk = problem.head_dim_v = 1;
+    problem.scale = 1.0F;
+    problem.causality = Causality::kNonCausal;
+    problem.requests = {{.q_len = 1, .seq_len = 600}};
+    testing::Fill fill = testing::RandomFill(&random);
+    fill.query = [](auto...) { return 1.0; };
+    fill.key = [distance](auto, std::int64_t key, auto...) { return key < 599 ? 0.0 : distance; };
+    fill.value = [](auto, std::int64_t key, auto...) {
+      return key == 3 ? std::numeric_limits<double>::infinity() : 1.0;
+    };
+    const Call call = testing::BuildCall(&random, problem, fill, false);
+    for (const bool bound : {true, false}) {
+      const auto expected = ComputeExpected(problem, call.Tensors(), AllRows(problem),
+                                            DefaultArithmetic(), {.bound = bound});
+      ASSERT_TRUE(expected.ok()) << expected.status().message();
+      EXPECT_EQ(std::isnan(expected->out(0, 0)), distance == 800.0) << bound;
+      EXPECT_EQ(std::isinf(expected->out(0, 0)), distance == 700.0) << bound;
+    }
+  }
+}
+
 TEST(Oracle, GivesTheSameBitsWithAnyNumberOfThreads) {
   Random random(3);
   Problem problem;
   problem.num_q_heads = 8;
   problem.num_kv_heads = 4;
-  problem.requests = {{.q_len = 40, .seq_len = 90}, {.q_len = 1, .seq_len = 33}};
+  // 600 lines of a KV head are three blocks.
+  problem.requests = {{.q_len = 300, .seq_len = 310}, {.q_len = 1, .seq_len = 33}};
   const Call call = testing::BuildCall(&random, problem, testing::RandomFill(&random), false);
   const auto one = ComputeExpected(problem, call.Tensors(), AllRows(problem), DefaultArithmetic(),
                                    {.bound = true, .threads = 1});

@@ -17,7 +17,7 @@
 namespace attest {
 
 // Keys in one tile: its scores, keys and values stay in the caches near a core.
-inline constexpr std::int64_t kKeyTile = 512;
+inline constexpr std::int64_t kKeyTile = 256;
 // Where the lines of a block begin or end, as on a causal diagonal: less of such a tile is hidden.
 inline constexpr std::int64_t kRaggedTile = 64;
 

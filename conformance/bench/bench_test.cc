@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "conformance/bench/backend_bench.h"
 #include "conformance/bench/host.h"
 #include "conformance/bench/measure.h"
 #include "conformance/bench/reference_bench.h"
@@ -24,7 +25,7 @@ TEST(Measure, RunsEachWorkloadAtLeastAsOftenAsAskedAndKeepsTheirOrder) {
     };
   };
   const Result<std::vector<Timing>> timings =
-      Measure({{"slow", 2.0, count(&slow, 2000000)}, {"quick", 4.0, count(&quick, 2000)}}, 3);
+      Measure({{"slow", 2.0, count(&slow, 2000000)}, {"quick", 4.0, count(&quick, 2000)}}, 3, 0.05);
   ASSERT_TRUE(timings.ok()) << timings.status().message();
   ASSERT_EQ(timings->size(), 2U);
   EXPECT_EQ(timings->at(0).name, "slow");
@@ -52,6 +53,7 @@ TEST(Host, PeakCountsWhatTheRunTouches) {
 
 TEST(ReferenceBench, SmallSizesGiveEveryFigure) {
   const BenchOptions options{.repetitions = 1,
+                             .min_seconds = 0.01,
                              .threads = 2,
                              .length = 64,
                              .gemm = 64,
@@ -60,11 +62,30 @@ TEST(ReferenceBench, SmallSizesGiveEveryFigure) {
                              .long_rows = 64};
   const Result<BenchReport> report = BenchReference(options);
   if (!report.ok()) GTEST_SKIP() << report.status().message();
-  EXPECT_EQ(report->figures.size(), 7U);
+  EXPECT_EQ(report->figures.size(), 8U);
   for (const Figure& figure : report->figures) EXPECT_GE(figure.value, 0.0) << figure.name;
   EXPECT_NE(Describe(*report).find("certain to meet"), std::string::npos);
   EXPECT_NE(ToJsonText(*report).find("\"figures\""), std::string::npos);
 }
+
+TEST(BackendBench, ALibraryThatIsNotThereIsNamed) {
+  const Result<BackendBenchReport> report = BenchBackend({.library = "/nowhere/lib.so"});
+  ASSERT_FALSE(report.ok());
+  EXPECT_EQ(report.status().code(), StatusCode::kEnvironment);
+  EXPECT_EQ(report.status().message().rfind("/nowhere/lib.so: cannot_load", 0), 0U)
+      << report.status().message();
+}
+
+#ifdef ATTEST_CPU_LIBRARY
+TEST(BackendBench, EveryShapeIsTimed) {
+  const Result<BackendBenchReport> report = BenchBackend(
+      {.library = ATTEST_CPU_LIBRARY, .repetitions = 1, .min_seconds = 0.01, .quick = true});
+  ASSERT_TRUE(report.ok()) << report.status().message();
+  ASSERT_EQ(report->timings.size(), CallShapes(true).size());
+  for (const Timing& timing : report->timings) EXPECT_GT(timing.median_s, 0.0) << timing.name;
+  EXPECT_NE(ToJsonText(*report).find("\"seq_len\": 1024"), std::string::npos);
+}
+#endif
 
 TEST(Figure, IsKeptOnTheRightSideOfItsLimit) {
   EXPECT_TRUE((Figure{"a", 0.8, "", 0.8, true}).kept());

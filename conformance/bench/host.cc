@@ -8,6 +8,7 @@
 
 #include <ctime>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 namespace attest {
 namespace {
@@ -49,6 +50,14 @@ Host DescribeHost() {
           .compiler = ATTEST_COMPILER,
           .flags = ATTEST_FLAGS,
           .date = fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr)))};
+}
+
+nlohmann::ordered_json ToJson(const Host& host) {
+  return {{"cpu", host.cpu},
+          {"cores", host.cores},
+          {"compiler", host.compiler},
+          {"flags", host.flags},
+          {"date", host.date}};
 }
 
 Result<std::uint64_t> PeakBytesOf(const std::function<Status()>& run) {

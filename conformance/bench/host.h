@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "spec/vocabulary/status.h"
@@ -20,6 +21,7 @@ struct Host {
   std::string date;      // UTC, YYYY-MM-DD
 };
 Host DescribeHost();
+nlohmann::ordered_json ToJson(const Host& host);
 
 // Most resident memory that `run` added to what the process had when it was called, in bytes. It
 // reads and resets the peak that Linux keeps in /proc/self: environment error where that cannot be

@@ -11,7 +11,7 @@
 namespace attest {
 
 Result<LongContext> MeasureLongContext(std::int64_t length, std::int64_t rows, int threads) {
-  const Problem problem = BenchProblem(Causality::kCausal, length, length, 128);
+  const Problem problem = BenchProblem(DType::kBFloat16, Causality::kCausal, length, length, 128);
   const BenchTensors tensors = MakeBenchTensors(problem);
   const double share = static_cast<double>(rows) / static_cast<double>(length);
   const std::vector<QueryRow> sample = SampleRows(problem, MultiplyAdds(problem) * share, 0);

@@ -17,19 +17,30 @@ class Collector final : public benchmark::BenchmarkReporter {
   void ReportRuns(const std::vector<Run>& runs) override {
     for (const Run& run : runs) {
       if (run.run_type != Run::RT_Iteration) continue;
-      const double seconds = run.real_accumulated_time /
-                             static_cast<double>(std::max<std::int64_t>(run.iterations, 1));
-      seconds_[run.run_name.function_name].push_back(seconds);
+      const auto runs_done = static_cast<double>(std::max<std::int64_t>(run.iterations, 1));
+      Samples& samples = of_[run.run_name.function_name];
+      samples.wall.push_back(run.real_accumulated_time / runs_done);
+      samples.cpu.push_back(run.cpu_accumulated_time / runs_done);
     }
   }
-  std::vector<double> Of(const std::string& name) const {
-    const auto found = seconds_.find(name);
-    return found == seconds_.end() ? std::vector<double>() : found->second;
+  struct Samples {
+    std::vector<double> wall;
+    std::vector<double> cpu;
+  };
+  Samples Of(const std::string& name) const {
+    const auto found = of_.find(name);
+    return found == of_.end() ? Samples() : found->second;
   }
 
  private:
-  std::map<std::string, std::vector<double>> seconds_;
+  std::map<std::string, Samples> of_;
 };
+
+// Sorts them.
+double MedianOf(std::vector<double>* samples) {
+  std::sort(samples->begin(), samples->end());
+  return (*samples)[samples->size() / 2];
+}
 
 void Initialize() {
   static const bool once = [] {
@@ -45,7 +56,8 @@ void Initialize() {
 
 }  // namespace
 
-Result<std::vector<Timing>> Measure(const std::vector<Workload>& workloads, int repetitions) {
+Result<std::vector<Timing>> Measure(const std::vector<Workload>& workloads, int repetitions,
+                                    double min_seconds) {
   Initialize();
   Status failure;
   benchmark::ClearRegisteredBenchmarks();
@@ -61,6 +73,8 @@ Result<std::vector<Timing>> Measure(const std::vector<Workload>& workloads, int 
                                    }
                                  })
         ->Repetitions(repetitions)
+        ->MinTime(min_seconds)
+        ->MeasureProcessCPUTime()
         ->UseRealTime();
   }
   Collector collector;
@@ -69,12 +83,14 @@ Result<std::vector<Timing>> Measure(const std::vector<Workload>& workloads, int 
   if (!failure.ok()) return failure;
   std::vector<Timing> timings;
   for (const Workload& workload : workloads) {
-    std::vector<double> seconds = collector.Of(workload.name);
-    if (seconds.empty()) return InternalError(fmt::format("{}: no run was timed", workload.name));
-    std::sort(seconds.begin(), seconds.end());
+    Collector::Samples samples = collector.Of(workload.name);
+    if (samples.wall.empty()) {
+      return InternalError(fmt::format("{}: no run was timed", workload.name));
+    }
     timings.push_back({.name = workload.name,
-                       .median_s = seconds[seconds.size() / 2],
-                       .best_s = seconds.front(),
+                       .median_s = MedianOf(&samples.wall),
+                       .best_s = samples.wall.front(),
+                       .median_cpu_s = MedianOf(&samples.cpu),
                        .flops = workload.flops});
   }
   return timings;

@@ -23,13 +23,15 @@ struct Timing {
   std::string name;
   double median_s = 0;  // wall time of one run
   double best_s = 0;
+  double median_cpu_s = 0;  // of all threads: other processes on the core do not count
   double flops = 0;
-  double rate() const { return median_s > 0 ? flops / median_s : 0; }  // per second
+  double rate() const { return median_cpu_s > 0 ? flops / median_cpu_s : 0; }  // a second and core
 };
 
-// Runs each workload at least `repetitions` times under Google Benchmark. The first failed run ends
-// the measurement with its status.
-Result<std::vector<Timing>> Measure(const std::vector<Workload>& workloads, int repetitions);
+// Runs each workload at least `repetitions` times under Google Benchmark, each time as often as
+// fits into `min_seconds`. The first failed run ends the measurement with its status.
+Result<std::vector<Timing>> Measure(const std::vector<Workload>& workloads, int repetitions,
+                                    double min_seconds = 0.5);
 
 }  // namespace attest
 

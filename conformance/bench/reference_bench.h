@@ -17,8 +17,9 @@ namespace attest {
 
 struct BenchOptions {
   int repetitions = 5;
+  double min_seconds = 0.5;  // of each repetition
   int threads = 2;
-  std::int64_t length = 2048;           // of the square problems, head_dim 128
+  std::int64_t length = 2048;           // of the square problems, head_dim 128, one head
   std::int64_t gemm = 1024;             // Eigen's denominator: gemm^3
   std::int64_t memory_length = 131072;  // context of the memory measurement
   std::int64_t long_length = 1048576;   // context of the sampled prefill; 0: not measured

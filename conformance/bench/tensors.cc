@@ -10,18 +10,20 @@ namespace attest {
 namespace {
 
 // bfloat16 by truncation: any number will do, as long as it is one.
-std::vector<std::byte> Normals(std::size_t count, std::uint64_t seed) {
+std::vector<std::byte> Normals(DType dtype, std::size_t count, std::uint64_t seed) {
   std::mt19937_64 engine(seed);
-  std::vector<std::byte> bytes(2 * count);
+  const std::size_t size = SizeOf(dtype);
+  std::vector<std::byte> bytes(size * count);
   for (std::size_t n = 0; n < count; ++n) {
     // Sum of four uniforms: close to normal, and quick enough for 2^28 of them.
     const std::uint64_t bits = engine();
     double sum = 0;
     for (int part = 0; part < 4; ++part) sum += static_cast<double>((bits >> (16 * part)) & 0xffff);
     const auto value = static_cast<float>((sum / 65536.0 - 2.0) * 1.7320508);
-    const std::uint32_t word = std::bit_cast<std::uint32_t>(value) >> 16;
-    bytes[2 * n] = static_cast<std::byte>(word & 0xff);
-    bytes[2 * n + 1] = static_cast<std::byte>(word >> 8);
+    const std::uint32_t word = std::bit_cast<std::uint32_t>(value) >> (32 - 8 * size);
+    for (std::size_t part = 0; part < size; ++part) {
+      bytes[size * n + part] = static_cast<std::byte>((word >> (8 * part)) & 0xff);
+    }
   }
   return bytes;
 }
@@ -35,8 +37,10 @@ TensorView ViewOf(const void* data, DType dtype, std::vector<std::int64_t> shape
 
 }  // namespace
 
-Problem BenchProblem(Causality causality, std::int64_t q_len, std::int64_t seq_len, int head_dim) {
+Problem BenchProblem(DType dtype, Causality causality, std::int64_t q_len, std::int64_t seq_len,
+                     int head_dim) {
   Problem problem;
+  problem.query_dtype = problem.cache_dtype = problem.output_dtype = dtype;
   problem.causality = causality;
   problem.head_dim_qk = problem.head_dim_v = head_dim;
   problem.scale = 1.0F / std::sqrt(static_cast<float>(head_dim));
@@ -54,11 +58,12 @@ BenchTensors MakeBenchTensors(const Problem& problem) {
   };
   const std::int64_t blocks = pages + 1;  // page 0 is nobody's
   BenchTensors tensors;
-  tensors.query = Normals(elements({request.q_len, problem.num_q_heads, problem.head_dim_qk}), 1);
-  tensors.key_cache =
-      Normals(elements({blocks, problem.block_size, heads, problem.head_dim_qk}), 2);
-  tensors.value_cache =
-      Normals(elements({blocks, problem.block_size, heads, problem.head_dim_v}), 3);
+  tensors.query = Normals(problem.query_dtype,
+                          elements({request.q_len, problem.num_q_heads, problem.head_dim_qk}), 1);
+  tensors.key_cache = Normals(
+      problem.cache_dtype, elements({blocks, problem.block_size, heads, problem.head_dim_qk}), 2);
+  tensors.value_cache = Normals(
+      problem.cache_dtype, elements({blocks, problem.block_size, heads, problem.head_dim_v}), 3);
   tensors.query_start_loc = {0, static_cast<std::int32_t>(request.q_len)};
   tensors.seq_lens = {static_cast<std::int32_t>(request.seq_len)};
   tensors.block_table.resize(static_cast<std::size_t>(pages));

@@ -9,18 +9,20 @@
 #include <vector>
 
 #include "reference/attention_tensors.h"
+#include "spec/vocabulary/dtype.h"
 #include "spec/vocabulary/problem.h"
 
 namespace attest {
 
 struct BenchTensors {
-  std::vector<std::byte> query, key_cache, value_cache;  // 16-bit, dense NHD
+  std::vector<std::byte> query, key_cache, value_cache;  // dense NHD
   std::vector<std::int32_t> query_start_loc, seq_lens, block_table;
   AttentionTensors views;  // into the vectors; key and value are absent
 };
 
-// A decoder of one request, bfloat16, block_size 16.
-Problem BenchProblem(Causality causality, std::int64_t q_len, std::int64_t seq_len, int head_dim);
+// A decoder of one request, block_size 16. dtype: of query, cache and output; float32 or bfloat16.
+Problem BenchProblem(DType dtype, Causality causality, std::int64_t q_len, std::int64_t seq_len,
+                     int head_dim);
 
 // `views` points into the result, which therefore moves and is never copied.
 BenchTensors MakeBenchTensors(const Problem& problem);

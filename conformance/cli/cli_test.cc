@@ -339,6 +339,8 @@ TEST_F(Cli, BadCallsInFilesAreOneLineAndCodeTwo) {
   ExpectBadInput("eval --example " + dir, "not empty");
   ExpectBadInput("eval" + call, "--out is required");
   ExpectBadInput("eval" + call + " --out " + dir, "not empty");
+  ExpectBadInput("eval" + call + " --out " + dir + "/problem.json/out",
+                 "problem.json/out: Not a directory");
   ExpectBadInput("eval --problem missing.json --tensors " + dir + out,
                  "missing.json: No such file");
   ExpectBadInput("eval --problem " + dir + "/problem.json --tensors missing" + out, "missing: No");

@@ -115,7 +115,10 @@ Status WriteDirectory(const std::string& path, const Files& files) {
   const fs::path parent =
       target.has_filename() ? target.parent_path() : target.parent_path().parent_path();
   const fs::path temporary = parent / fmt::format(".{}.{}", name, getpid());
-  if (Status s = EnsureDirectory(temporary.string()); !s.ok()) return s;
+  if (Status s = EnsureDirectory(temporary.string()); !s.ok()) {
+    // "DIRECTORY: why": the user named another one.
+    return {s.code(), path + s.message().substr(temporary.string().size())};
+  }
   std::error_code error;
   for (const auto& [file, bytes] : files) {
     if (Status s = WriteFileAtomically((temporary / file).string(), bytes); !s.ok()) {

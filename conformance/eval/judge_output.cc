@@ -40,8 +40,10 @@ Result<Reading> ReadingOf(const NpyArray& array, DType dtype) {
   if (CanHold(array.type, dtype)) return Reading{dtype, array.type.size};
   if (array.type == NpyType{'f', 4}) return Reading{DType::kFloat32, 4};
   if (array.type == NpyType{'f', 8}) return Reading{DType::kNone, 8};
-  return BadInput(fmt::format("{}: {}, expected {} as {}, float32 or float64", array.path,
-                              Name(array.type), Name(dtype), Name(StoredAs(dtype))));
+  const std::string stored = Name(StoredAs(dtype));
+  return BadInput(fmt::format(
+      "{}: {}, expected {}{}, or converted to {}float64", array.path, Name(array.type), Name(dtype),
+      stored == Name(dtype) ? "" : " as " + stored, dtype == DType::kFloat32 ? "" : "float32 or "));
 }
 
 // Error over bound; > 1 is wrong. What is not finite must be met exactly.

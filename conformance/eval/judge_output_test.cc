@@ -100,14 +100,18 @@ TEST(JudgeOutput, ABoundOfZeroAllowsTheExactNumberAlone) {
 }
 
 TEST(JudgeOutput, OtherShapesAndTypesAreRefused) {
-  const Small small;
+  Small small;
   const std::vector<double> data(4);
   const NpyArray flat = *ParseNpy(NpyFile({'f', 8}, {2, 2}, data.data()), "out.npy");
   EXPECT_EQ(JudgeOutput(small.about, small.expected, flat, {}).status().message(),
             "out.npy: shape [2, 2], expected [2, 1, 2]");
   const NpyArray raw = *ParseNpy(NpyFile({'u', 2}, {2, 1, 2}, data.data()), "out.npy");
   EXPECT_EQ(JudgeOutput(small.about, small.expected, raw, {}).status().message(),
-            "out.npy: uint16, expected float32 as float32, float32 or float64");
+            "out.npy: uint16, expected float32, or converted to float64");
+  small.about.problem.output_dtype = DType::kBFloat16;
+  const NpyArray half = *ParseNpy(NpyFile({'f', 2}, {2, 1, 2}, data.data()), "out.npy");
+  EXPECT_EQ(JudgeOutput(small.about, small.expected, half, {}).status().message(),
+            "out.npy: float16, expected bfloat16 as uint16, or converted to float32 or float64");
 }
 
 TEST(JudgeOutput, NumbersThatTheOutputTypeCannotHoldAreNoted) {

@@ -270,6 +270,7 @@ NpyType StoredAs(DType dtype) {
 
 bool CanHold(NpyType type, DType dtype) {
   const NpyType stored = StoredAs(dtype);
+  if (type == NpyType{'f', 1}) return dtype == DType::kFloat8E5M2;
   return type == stored || (stored.kind == 'u' && type == NpyType{'V', stored.size});
 }
 

@@ -17,7 +17,7 @@
 namespace attest {
 
 // NumPy's element type: kind 'f' float, 'i' int, 'u' unsigned, 'b' bool, 'V' raw bytes (as which
-// NumPy stores the bfloat16 and float8 of ml_dtypes).
+// NumPy stores the bfloat16 and float8 of ml_dtypes, but for float8_e5m2, which is 'f' of 1 byte).
 struct NpyType {
   char kind = 'f';
   int size = 4;  // bytes
@@ -48,7 +48,7 @@ std::string NpyFile(NpyType type, const std::vector<std::int64_t>& shape, const 
 // As what a dtype stands in a file: bfloat16 as uint16, float8 as uint8, the others as themselves.
 NpyType StoredAs(DType dtype);
 // May a file of `type` hold `dtype`? Raw bytes of the right size also stand for formats that NumPy
-// does not know.
+// does not know, and a float of one byte is float8_e5m2.
 bool CanHold(NpyType type, DType dtype);
 
 }  // namespace attest

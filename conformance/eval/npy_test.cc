@@ -110,6 +110,9 @@ TEST(Npy, RawBytesStandForFormatsThatNumPyDoesNotKnow) {
   EXPECT_FALSE(CanHold({'u', 2}, DType::kFloat16));
   EXPECT_TRUE(CanHold({'u', 1}, DType::kFloat8E5M2));
   EXPECT_FALSE(CanHold({'u', 1}, DType::kBool));
+  // ml_dtypes gives float8_e5m2, and it alone, the type '<f1'.
+  EXPECT_TRUE(CanHold({'f', 1}, DType::kFloat8E5M2));
+  EXPECT_FALSE(CanHold({'f', 1}, DType::kFloat8E4M3FN));
 }
 
 TEST(Npy, IntegersOfEveryWidthAreRead) {

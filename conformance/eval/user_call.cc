@@ -10,6 +10,7 @@
 
 #include "conformance/eval/integers.h"
 #include "conformance/run/files.h"
+#include "spec/vocabulary/json_text.h"
 
 namespace attest {
 namespace {
@@ -26,8 +27,7 @@ struct TokenArray {
 
 class Builder {
  public:
-  Builder(UserCall& call, std::string directory)
-      : call_(call), p_(call.about.problem), t_(call.tensors), directory_(std::move(directory)) {}
+  explicit Builder(UserCall& call) : call_(call), p_(call.about.problem), t_(call.tensors) {}
 
   Status Run() {
     const std::vector<std::int64_t> q_lens = call_.about.QueryLens();
@@ -64,17 +64,17 @@ class Builder {
     return store.data();
   }
 
-  TokenArray ArrayOf(std::string_view name, std::int64_t dim,
+  TokenArray ArrayOf(std::string_view name, BatchLayout layout, std::int64_t dim,
                      const std::vector<std::int64_t>& lengths) const {
     const NpyArray& array = File(name);
-    return {&array, StridesOf(call_.about.layout, array.strides, dim, lengths)};
+    return {&array, StridesOf(layout, array.strides, dim, lengths)};
   }
 
   // [tokens, heads, dim], copied only where the file has another order.
   TensorView Tokens(std::string_view name, DType dtype, const std::vector<std::int64_t>& lengths,
                     int heads, int dim) {
     if (!Batched()) return View(File(name), dtype);
-    const TokenArray from = ArrayOf(name, dim, lengths);
+    const TokenArray from = ArrayOf(name, call_.about.layout, dim, lengths);
     std::int64_t tokens = 0;
     for (const std::int64_t n : lengths) tokens += n;
     TensorView view;
@@ -130,8 +130,9 @@ class Builder {
     std::vector<std::int64_t> lengths;
     for (const Request& request : p_.requests) lengths.push_back(request.seq_len);
     const std::int64_t past = call_.about.past;
-    const TokenArray now = ArrayOf(name, dim, lengths);
-    const TokenArray before = past > 0 ? ArrayOf(past_name, dim, lengths) : now;
+    const TokenArray now = ArrayOf(name, call_.about.layout, dim, lengths);
+    const TokenArray before =
+        past > 0 ? ArrayOf(past_name, call_.about.past_layout, dim, lengths) : now;
     const std::size_t size = SizeOf(cache.dtype);
     std::int64_t page = 1;
     for (std::size_t r = 0; r < lengths.size(); ++r) {
@@ -159,9 +160,6 @@ class Builder {
       t_.value_cache = View(File("value_cache"), p_.cache_dtype);
     }
     const NpyArray& table = File("block_table");
-    if (!table.present()) {
-      return BadInput(fmt::format("{}/block_table.npy: missing beside key_cache.npy", directory_));
-    }
     const Result<std::vector<std::int64_t>> entries = ReadIntegers(table, 2);
     if (!entries.ok()) return entries.status();
     Make(DType::kInt32, table.shape, t_.block_table);
@@ -239,6 +237,50 @@ class Builder {
     return view;
   }
 
+  // Scales of dense keys, which have the axes of these without the last, brought to the pages.
+  Status SpreadScales(const NpyArray& array, TensorView& view) {
+    const std::vector<std::int64_t> wanted = ScaleShape();
+    bool fits = array.shape.size() == wanted.size();
+    std::vector<std::int64_t> strides = array.strides;
+    for (std::size_t axis = 0; fits && axis < wanted.size(); ++axis) {
+      fits = array.shape[axis] == 1 || array.shape[axis] == wanted[axis];
+      if (array.shape[axis] == 1) strides[axis] = 0;
+    }
+    if (!fits) {
+      return BadInput(fmt::format("{}: shape {} does not broadcast to {}, the keys' without dim",
+                                  array.path, ShapeText(array.shape), ShapeText(wanted)));
+    }
+    strides.push_back(1);  // of dim
+    std::vector<std::int64_t> lengths;
+    for (const Request& request : p_.requests) lengths.push_back(request.seq_len);
+    const TokenArray from = {&array, StridesOf(ScaleLayout(), strides, 1, lengths)};
+    Make(DType::kFloat32, {t_.key_cache.shape[0], p_.block_size, p_.num_kv_heads}, view);
+    std::int64_t page = 1;
+    for (std::size_t r = 0; r < lengths.size(); ++r) {
+      for (std::int64_t k = 0; k < lengths[r]; ++k) {
+        for (int h = 0; h < p_.num_kv_heads; ++h) {
+          std::memcpy(Mutable(view, {page + k / p_.block_size, k % p_.block_size, h}),
+                      from.At(r, k, h, 0), sizeof(float));
+        }
+      }
+      page += (lengths[r] + p_.block_size - 1) / p_.block_size;
+    }
+    return {};
+  }
+
+  // As the LSE's: bsh has no axis of heads.
+  BatchLayout ScaleLayout() const {
+    const BatchLayout layout = call_.about.layout;
+    return layout == BatchLayout::kBsh ? BatchLayout::kBhsd : layout;
+  }
+  std::vector<std::int64_t> ScaleShape() const {
+    TokenSizes sizes = call_.about.key;
+    sizes.seq += call_.about.past;
+    std::vector<std::int64_t> shape = ShapeOf(ScaleLayout(), sizes);
+    shape.pop_back();
+    return shape;
+  }
+
   Status TakeScales() {
     if (p_.kv_scale_kind == KvScaleKind::kNone) return {};
     for (const auto& [name, view] :
@@ -246,6 +288,10 @@ class Builder {
       const NpyArray& array = File(name);
       if (Status s = CheckType(array, DType::kFloat32); !s.ok()) return s;
       if (t_.key_cache.shape.empty()) continue;
+      if (call_.about.dense_keys && array.shape.size() > 1) {
+        if (Status s = SpreadScales(array, *view); !s.ok()) return s;
+        continue;
+      }
       const std::vector<std::int64_t> wanted = {t_.key_cache.shape[0], p_.block_size,
                                                 p_.num_kv_heads};
       const std::size_t rank = array.shape.size();
@@ -267,15 +313,12 @@ class Builder {
   UserCall& call_;
   const Problem& p_;
   AttentionTensors& t_;
-  std::string directory_;
 };
 
 Result<nlohmann::ordered_json> ReadJson(const std::string& path) {
   const Result<std::string> text = ReadFile(path);
   if (!text.ok()) return text.status();
-  nlohmann::ordered_json json = nlohmann::ordered_json::parse(*text, nullptr, false);
-  if (json.is_discarded()) return BadInput(path + ": not JSON");
-  return json;
+  return ParseJson(path, *text);
 }
 
 }  // namespace
@@ -289,7 +332,7 @@ Result<UserCall> ReadUserCall(const std::string& problem_path, const std::string
   Result<UserProblem> about = CompleteProblem(*json, problem_path, *files, layout);
   if (!about.ok()) return about.status();
   UserCall call{.about = std::move(*about), .files = std::move(*files)};
-  if (Status s = Builder(call, directory).Run(); !s.ok()) return s;
+  if (Status s = Builder(call).Run(); !s.ok()) return s;
   return call;
 }
 

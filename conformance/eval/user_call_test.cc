@@ -2,6 +2,7 @@
 #include "conformance/eval/user_call.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <limits>
@@ -152,6 +153,96 @@ TEST_F(UserCallTest, PastStandsBeforeTheNewKeysOfEachRequest) {
                                               102, 103, 301, 202, 203, 401, 0, 1}));
 }
 
+TEST_F(UserCallTest, PastOfFourAxesStandsBesideFlatKeys) {
+  Problem(R"({"scale": 0.5, "num_q_heads": 2, "num_kv_heads": 2})");
+  Counting("query", {2, 1, 2});
+  Counting("past_key", {2, 2, 2, 1}, 100);
+  Counting("past_value", {2, 2, 2, 1}, 200);
+  Counting("key", {2, 1, 2}, 300);
+  Counting("value", {2, 1, 2}, 400);
+  const Result<UserCall> call = Read(BatchLayout::kBsh);
+  ASSERT_TRUE(call.ok()) << call.status().message();
+  EXPECT_EQ(Seen(*call),
+            (std::vector<double>{100, 101, 300, 200, 201, 400, 102, 103, 301, 202, 203, 401,  //
+                                 104, 105, 302, 204, 205, 402, 106, 107, 303, 206, 207, 403,  //
+                                 0,   1,   2,   3}));
+}
+
+TEST_F(UserCallTest, ScalesOfDenseKeysLieAsTheKeys) {
+  const auto with = [this](const std::vector<std::int64_t>& query,
+                           const std::vector<std::int64_t>& keys,
+                           const std::vector<std::int64_t>& scales) {
+    Clear();
+    Problem(R"({"scale": 0.5, "seq_lens": [3, 3], "q_lens": [1, 1], "block_size": 2,
+                "num_q_heads": 2, "num_kv_heads": 2})");
+    Counting("query", query);
+    for (const char* name : {"key", "value"}) {
+      Array(name, {'i', 1}, keys, std::vector<std::int8_t>(12, 1));
+      Counting(std::string(name) + "_scale", scales, 1);
+    }
+  };
+  // Number n of each array belongs to request r, head h, key k; the keys are all 1.
+  const auto expect = [this](BatchLayout layout, const std::vector<double>& numbers) {
+    const Result<UserCall> call = Read(layout);
+    ASSERT_TRUE(call.ok()) << call.status().message();
+    EXPECT_EQ(call->problem().kv_scale_kind, KvScaleKind::kPerTokenHead);
+    const std::vector<double> seen = Seen(*call);
+    for (std::size_t line = 0; line < 4; ++line) {
+      for (std::size_t k = 0; k < 3; ++k) {
+        EXPECT_EQ(seen[line * 6 + k], numbers[line * 3 + k]) << Name(layout) << line << k;
+        EXPECT_EQ(seen[line * 6 + 3 + k], numbers[line * 3 + k]) << Name(layout) << line << k;
+      }
+    }
+  };
+  const std::vector<double> by_head = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  const std::vector<double> by_token = {1, 3, 5, 2, 4, 6, 7, 9, 11, 8, 10, 12};
+  with({2, 2, 1, 1}, {2, 2, 3, 1}, {2, 2, 3});
+  expect(BatchLayout::kBhsd, by_head);
+  with({2, 1, 2}, {2, 3, 2}, {2, 2, 3});
+  expect(BatchLayout::kBsh, by_head);
+  with({2, 1, 2, 1}, {2, 3, 2, 1}, {2, 3, 2});
+  expect(BatchLayout::kBshd, by_token);
+  with({2, 2, 1}, {6, 2, 1}, {6, 2});
+  expect(BatchLayout::kPacked, by_token);
+  with({2, 2, 1, 1}, {2, 2, 3, 1}, {1, 2, 1});  // of each head, in all requests
+  expect(BatchLayout::kBhsd, {1, 1, 1, 2, 2, 2, 1, 1, 1, 2, 2, 2});
+  with({2, 2, 1, 1}, {2, 2, 3, 1}, {2, 3, 2});
+  ExpectBad("key_scale.npy: shape [2, 3, 2] does not broadcast to [2, 2, 3], the keys' without");
+}
+
+TEST_F(UserCallTest, OneScaleServesAllOfAnInt8Cache) {
+  Problem(R"({"scale": 0.5})");
+  Counting("query", {1, 1, 1, 1});
+  for (const char* name : {"key", "value"}) {
+    Array(name, {'i', 1}, {1, 1, 2, 1}, std::vector<std::int8_t>{3, -4});
+    Counting(std::string(name) + "_scale", {}, 2);
+  }
+  const Result<UserCall> call = Read();
+  ASSERT_TRUE(call.ok()) << call.status().message();
+  EXPECT_EQ(Seen(*call), (std::vector<double>{6, -8, 6, -8, 0}));
+}
+
+TEST_F(UserCallTest, TheSingleByteFloatOfNumPyIsFloat8E5M2) {
+  Problem(R"({"scale": 0.5})");
+  Counting("query", {1, 1, 1, 1});
+  Array("key", {'f', 1}, {1, 1, 1, 1}, std::vector<std::uint8_t>{0x3c});    // 1
+  Array("value", {'f', 1}, {1, 1, 1, 1}, std::vector<std::uint8_t>{0xc2});  // -3
+  const Result<UserCall> call = Read();
+  ASSERT_TRUE(call.ok()) << call.status().message();
+  EXPECT_EQ(call->problem().cache_dtype, DType::kFloat8E5M2);
+  EXPECT_EQ(Seen(*call), (std::vector<double>{1, -3, 0}));
+}
+
+TEST_F(UserCallTest, ALongPageTakesNoMoreMemoryThanTheKeys) {
+  Batched();
+  const std::vector<double> expected = Seen(*Read());
+  Problem(R"({"scale": 0.5, "block_size": 2147483647})");
+  const Result<UserCall> call = Read();
+  ASSERT_TRUE(call.ok()) << call.status().message();
+  EXPECT_EQ(call->problem().block_size, 16);
+  EXPECT_EQ(Seen(*call), expected);
+}
+
 TEST_F(UserCallTest, LengthsShortenAPaddedBatch) {
   Batched();
   const std::vector<std::int64_t> lens = {5, 2};
@@ -243,7 +334,7 @@ TEST_F(UserCallTest, BadTensorsAreOneLineThatNamesFileAndField) {
     Problem(json);
   };
   with("{");
-  ExpectBad("problem.json: not JSON");
+  ExpectBad("problem.json:1:2: syntax error");
   with(R"({"softcaps": 3})");
   ExpectBad("problem.json.softcaps: unknown key");
   with(R"({"num_q_heads": 8})");
@@ -284,6 +375,76 @@ TEST_F(UserCallTest, BadTensorsAreOneLineThatNamesFileAndField) {
   with("{}");
   Counting("custom_mask", {4, 5});
   ExpectBad("custom_mask.npy: shape [4, 5]");
+}
+
+TEST_F(UserCallTest, MissingAndMisshapenFilesAreNamedWithTheirDirectory) {
+  const auto with = [this](const std::string& json) {
+    Clear();
+    Batched();
+    Problem(json);
+  };
+  const std::string directory = directory_.string() + "/";
+  with("{}");
+  Remove("key.npy");
+  ExpectBad(directory + "key.npy: missing, and so is key_cache.npy");
+  with("{}");
+  Counting("past_key", {2, 2, 1, 2});
+  ExpectBad(directory + "past_value.npy: missing, one without the other");
+  with(R"({"custom_mask": "boolean"})");
+  ExpectBad(directory + "custom_mask.npy: missing, but");
+  with("{}");
+  Counting("query", {3, 2});
+  ExpectBad("query.npy: shape [3, 2], expected 3 axes [tokens, heads, dim], 4 axes");
+  with("{}");
+  Array("query", {'i', 4}, {2, 4, 3, 2}, std::vector<std::int32_t>(48));
+  ExpectBad("query.npy: int32 is no type of attention");
+  with(R"({"num_q_heads": 3})");
+  ExpectBad("makes num_q_heads 4 in layout bhsd, but");
+  with("{\"scale\":\n NaN}");
+  ExpectBad("problem.json:2:2: ");
+  with(R"({"attention_type": "encoder_only"})");
+  ExpectBad("key.npy: 5 tokens, but query.npy has 3");
+  with("{}");
+  Array("custom_mask", {'f', 2}, {3, 5}, std::vector<std::uint16_t>(15));
+  ExpectBad("custom_mask.npy: float16, expected float32 or the query's float32");
+  with("{}");
+  Array("seq_lens", {'i', 8}, {2}, std::vector<std::int64_t>{3, -1});
+  ExpectBad("seq_lens.npy: seq_lens[1]: -1 is no length");
+  with(R"({"q_lens": [2147483648, 1]})");
+  ExpectBad("problem.json: q_lens[0]: 2147483648 is no length");
+}
+
+TEST_F(UserCallTest, APagedCacheIsCheckedAgainstItsTable) {
+  const auto with = [this](const std::vector<std::int64_t>& value,
+                           const std::vector<std::int64_t>& table) {
+    Clear();
+    Problem(R"({"scale": 0.5, "seq_lens": [5]})");
+    Counting("query", {1, 2, 2});
+    Counting("key_cache", {4, 2, 1, 2}, 100);
+    Counting("value_cache", value, 200);
+    Array("block_table", {'i', 8}, table, std::vector<std::int64_t>(6, 1));
+  };
+  with({3, 2, 1, 2}, {1, 6});
+  ExpectBad("value_cache.npy: shape [3, 2, 1, 2] does not go with shape [4, 2, 1, 2] of key_cache");
+  with({4, 1, 1, 2}, {1, 6});
+  ExpectBad("value_cache.npy: shape [4, 1, 1, 2] does not go with");
+  with({4, 2, 2, 2}, {1, 6});
+  ExpectBad("value_cache.npy: shape [4, 2, 2, 2] does not go with");
+  with({4, 2, 1, 2}, {2, 3});
+  ExpectBad("block_table.npy: shape [2, 3], expected [1, pages]: one row a request");
+  with({4, 2, 1, 2}, {1, 6});
+  Array("block_table", {'i', 8}, {1, 2}, std::vector<std::int64_t>{1, 2});
+  ExpectBad("block_table.npy: shape [1, 2] has pages for 4 keys of a request, but one has 5");
+  with({4, 2, 1, 2}, {1, 6});
+  Remove("block_table.npy");
+  ExpectBad("block_table.npy: missing beside key_cache.npy");
+}
+
+TEST_F(UserCallTest, APipeIsNotWaitedFor) {
+  Batched();
+  Remove("key.npy");
+  ASSERT_EQ(mkfifo(Path("key.npy").c_str(), 0600), 0);
+  ExpectBad("key.npy: a pipe, not a file");
 }
 
 TEST_F(UserCallTest, BadMasksScalesAndLengthsAreNamed) {

@@ -42,6 +42,7 @@ Result<UserFiles> UserFiles::Read(const std::string& directory) {
   if (error) return BadInput(fmt::format("{}: {}", directory, error.message()));
   std::sort(paths.begin(), paths.end());
   UserFiles files;
+  files.directory_ = directory;
   for (const fs::path& path : paths) {
     const std::string name = path.stem().string();
     if (Holds(kNotInputs, name)) continue;
@@ -49,12 +50,18 @@ Result<UserFiles> UserFiles::Read(const std::string& directory) {
       return BadInput(fmt::format("{}: no tensor of a call has this name; known: {}", path.string(),
                                   fmt::join(kInputs, ", ")));
     }
+    // Opening a pipe would wait for whoever writes it.
+    if (fs::is_fifo(path, error)) return BadInput(path.string() + ": a pipe, not a file");
     Result<NpyArray> array = ReadNpy(path.string());
     if (!array.ok()) return array.status();
     files.arrays_.emplace(name, std::move(*array));
   }
-  if (!files.Has("query")) return BadInput(fmt::format("{}/query.npy: missing", directory));
+  if (!files.Has("query")) return BadInput(files.PathOf("query") + ": missing");
   return files;
+}
+
+std::string UserFiles::PathOf(std::string_view name) const {
+  return (fs::path(directory_) / fmt::format("{}.npy", name)).string();
 }
 
 const NpyArray& UserFiles::Of(std::string_view name) const {

@@ -31,8 +31,11 @@ class UserFiles {
   // An absent array where there is no such file.
   const NpyArray& Of(std::string_view name) const;
   bool Has(std::string_view name) const { return Of(name).present(); }
+  // "DIR/NAME.npy", there or not, for messages.
+  std::string PathOf(std::string_view name) const;
 
  private:
+  std::string directory_;
   std::map<std::string, NpyArray, std::less<>> arrays_;
 };
 

@@ -18,6 +18,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::int64_t kMaxInt = std::numeric_limits<int>::max();
+constexpr std::int64_t kPage = 16;  // tokens, where the problem file names none
 
 Status CheckRank(const NpyArray& array, std::size_t rank, std::string_view axes) {
   if (array.shape.size() == rank) return {};
@@ -49,9 +50,11 @@ requires std::is_integral_v<Number> std::string Text(Number number) {
 }
 
 // The dtype that a file of this type most plainly holds; nothing for 8 raw bits, which have four
-// meanings.
+// meanings, and for types that are none of attention.
 std::optional<DType> PlainDType(NpyType type) {
-  for (const DType dtype : {DType::kFloat32, DType::kFloat16, DType::kBFloat16, DType::kInt8}) {
+  if (type.size == 1 && type.kind != 'i' && type.kind != 'f') return std::nullopt;
+  for (const DType dtype :
+       {DType::kFloat32, DType::kFloat16, DType::kBFloat16, DType::kInt8, DType::kFloat8E5M2}) {
     if (CanHold(type, dtype)) return dtype;
   }
   return std::nullopt;
@@ -101,9 +104,12 @@ class Filler {
   Status Settle(std::string_view key, Field& field, Field value, const NpyArray& array) {
     if (Given(key)) {
       if (field == value) return {};
-      return BadInput(fmt::format("{}: {} of shape {} makes {} {}, but {} says {}", array.path,
-                                  Name(array.type), ShapeText(array.shape), key, Text(value), path_,
-                                  Text(field)));
+      // The first size to be compared, so a layout that is not the file's shows here.
+      const std::string layout =
+          key == "num_q_heads" ? fmt::format(" in layout {}", Name(result_.layout)) : "";
+      return BadInput(fmt::format("{}: {} of shape {} makes {} {}{}, but {} says {}", array.path,
+                                  Name(array.type), ShapeText(array.shape), key, Text(value),
+                                  layout, path_, Text(field)));
     }
     field = value;
     result_.filled.push_back(fmt::format("{} {}", key, Text(value)));
@@ -119,18 +125,18 @@ class Filler {
   }
 
   Status SettleDType(std::string_view key, DType& field, const NpyArray& array) {
-    if (array.type == NpyType{'f', 8}) {
-      return BadInput(fmt::format(
-          "{}: float64 is no type of attention; store float32, float16, or bfloat16 as uint16",
-          array.path));
+    const std::optional<DType> plain = PlainDType(array.type);
+    const bool byte = CanHold(array.type, DType::kFloat8E4M3FN);
+    if (!plain && !byte) {
+      return BadInput(
+          fmt::format("{}: {} is no type of attention; store float32, float16, or bfloat16 as "
+                      "uint16",
+                      array.path, Name(array.type)));
     }
     if (!Given(key)) {
-      const std::optional<DType> plain = PlainDType(array.type);
-      if (!plain) {
-        return BadInput(fmt::format("{}: {} may be several types; {} must say {}", array.path,
-                                    Name(array.type), path_, key));
-      }
-      return Settle(key, field, *plain, array);
+      if (plain) return Settle(key, field, *plain, array);
+      return BadInput(fmt::format("{}: {} may be several types; {} must say {}", array.path,
+                                  Name(array.type), path_, key));
     }
     if (CanHold(array.type, field)) return {};
     return BadInput(fmt::format("{}: {}, but {} {} is stored as {}", array.path, Name(array.type),
@@ -141,6 +147,12 @@ class Filler {
     const NpyArray& query = files_.Of("query");
     BatchLayout& chosen = result_.layout;
     chosen = layout.value_or(query.shape.size() == 4 ? BatchLayout::kBhsd : BatchLayout::kPacked);
+    if (!layout && query.shape.size() != 3 && query.shape.size() != 4) {
+      return BadInput(fmt::format(
+          "{}: shape {}, expected 3 axes [tokens, heads, dim], 4 axes [batch, heads, seq, dim], or "
+          "those of another --layout",
+          query.path, ShapeText(query.shape)));
+    }
     result_.dense_keys = p_.uses_paged_kv() && !files_.Has("key_cache");
     if (chosen == BatchLayout::kBsh && (!Given("num_q_heads") || !Given("num_kv_heads"))) {
       return BadInput(fmt::format("{}: layout bsh needs num_q_heads and num_kv_heads", path_));
@@ -150,7 +162,9 @@ class Filler {
 
   // Sizes of query, key, value or their like.
   Status Measure(const NpyArray& array, int heads, TokenSizes& sizes) {
-    const BatchLayout layout = result_.layout;
+    return Measure(array, result_.layout, heads, sizes);
+  }
+  static Status Measure(const NpyArray& array, BatchLayout layout, int heads, TokenSizes& sizes) {
     if (Status s = CheckRank(array, RankOf(layout), AxesOf(layout)); !s.ok()) return s;
     if (layout == BatchLayout::kBsh && (heads < 1 || array.shape[2] % heads != 0)) {
       return BadInput(fmt::format("{}: axis 2 of shape {} is no multiple of {} heads", array.path,
@@ -181,10 +195,10 @@ class Filler {
     const NpyArray& key = files_.Of("key");
     const NpyArray& value = files_.Of("value");
     for (const char* name : {"key", "value"}) {
-      if (!files_.Has(name)) {
-        return BadInput(fmt::format("{}.npy: missing{}", name,
-                                    p_.uses_paged_kv() ? ", and so is key_cache.npy" : ""));
-      }
+      if (files_.Has(name)) continue;
+      const bool other = p_.uses_paged_kv() && !files_.Has("key");
+      return BadInput(fmt::format("{}: missing{}", files_.PathOf(name),
+                                  other ? ", and so is key_cache.npy" : ""));
     }
     if (files_.Has("block_table")) {
       return BadInput(files_.Of("block_table").path + ": a block table without key_cache.npy");
@@ -214,6 +228,12 @@ class Filler {
       return BadInput(
           fmt::format("{}: {}, but key.npy is {}", value.path, Name(value.type), Name(key.type)));
     }
+    if (!p_.uses_paged_kv() && IsBatched(result_.layout) && sizes.seq != result_.query.seq) {
+      return BadInput(
+          fmt::format("{}: {} tokens, but query.npy has {}: the keys of encoder-only "
+                      "attention are those of its own tokens",
+                      key.path, sizes.seq, result_.query.seq));
+    }
     if (p_.uses_paged_kv() || p_.cache_dtype == p_.query_dtype) return {};
     return BadInput(fmt::format("{}: {}, but encoder-only keys have the query's {}", key.path,
                                 Name(p_.cache_dtype), Name(p_.query_dtype)));
@@ -222,9 +242,13 @@ class Filler {
   // past_key and past_value stand before key and value of every request.
   Status FillPast() {
     if (files_.Has("past_key") != files_.Has("past_value")) {
-      return BadInput("past_key.npy and past_value.npy: one without the other");
+      const char* absent = files_.Has("past_key") ? "past_value" : "past_key";
+      return BadInput(fmt::format("{}: missing, one without the other", files_.PathOf(absent)));
     }
     if (!files_.Has("past_key")) return {};
+    const bool onnx =
+        result_.layout == BatchLayout::kBsh && files_.Of("past_key").shape.size() == 4;
+    result_.past_layout = onnx ? BatchLayout::kBhsd : result_.layout;
     if (!IsBatched(result_.layout) || !p_.uses_paged_kv()) {
       return BadInput(fmt::format("{}: only with a batched layout, and not for encoder-only",
                                   files_.Of("past_key").path));
@@ -234,7 +258,7 @@ class Filler {
       const NpyArray& now = files_.Of(name);
       TokenSizes a;
       TokenSizes b;
-      if (Status s = Measure(past, p_.num_kv_heads, a); !s.ok()) return s;
+      if (Status s = Measure(past, result_.past_layout, p_.num_kv_heads, a); !s.ok()) return s;
       if (Status s = Measure(now, p_.num_kv_heads, b); !s.ok()) return s;
       if (a.batch != b.batch || a.heads != b.heads || a.dim != b.dim || past.type != now.type) {
         return BadInput(fmt::format("{}: {} {} does not go with {} {} of {}.npy", past.path,
@@ -253,7 +277,8 @@ class Filler {
   Status FillCache() {
     const NpyArray& key = files_.Of("key_cache");
     if (files_.Has("past_key") || files_.Has("past_value")) {
-      return BadInput("past_key.npy, past_value.npy: not together with key_cache.npy");
+      const char* past = files_.Has("past_key") ? "past_key" : "past_value";
+      return BadInput(files_.PathOf(past) + ": not together with key_cache.npy");
     }
     const bool split = p_.cache_layout == CacheLayout::kXSplit;
     if (Status s = CheckRank(
@@ -265,7 +290,7 @@ class Filler {
     const bool latent = p_.cache_layout == CacheLayout::kSharedLatent;
     const NpyArray& value = files_.Has("value_cache") ? files_.Of("value_cache") : key;
     if (!files_.Has("value_cache") && !latent) {
-      return BadInput("value_cache.npy: missing beside key_cache.npy");
+      return BadInput(files_.PathOf("value_cache") + ": missing beside key_cache.npy");
     }
     if (files_.Has("value_cache") && latent) {
       return BadInput(value.path + ": the values of a shared latent are the keys' first columns");
@@ -283,7 +308,14 @@ class Filler {
     if (latent && !Given("head_dim_v")) {
       return BadInput(fmt::format("{}: a shared latent needs head_dim_v", path_));
     }
-    return FillKeySizes(key, sizes, value, latent ? p_.head_dim_v : value.shape[split ? 2 : 3]);
+    const std::vector<std::int64_t>& v = value.shape;
+    if (v[0] != k[0] || v[split ? 3 : 1] != sizes.seq || v[split ? 1 : 2] != sizes.heads) {
+      return BadInput(fmt::format(
+          "{}: shape {} does not go with shape {} of key_cache.npy: {} pages of {} slots and {} "
+          "heads",
+          value.path, ShapeText(v), ShapeText(k), k[0], sizes.seq, sizes.heads));
+    }
+    return FillKeySizes(key, sizes, value, latent ? p_.head_dim_v : v[split ? 2 : 3]);
   }
 
   Status FillRequests() {
@@ -297,10 +329,42 @@ class Filler {
     for (std::size_t r = 0; r < q_lens_.size(); ++r) {
       p_.requests.push_back({.q_len = q_lens_[r], .seq_len = seq_lens_[r]});
     }
+    for (const char* key : {"q_lens", "seq_lens"}) {
+      if (Status s = CheckLengths(key); !s.ok()) return s;
+    }
     if (Status s = CheckFits("query", result_.query, q_lens_, 0); !s.ok()) return s;
     if (!p_.uses_paged_kv()) return CheckFits("key", result_.key, q_lens_, 0);
-    if (!result_.dense_keys) return {};
+    if (!result_.dense_keys) return CheckTable();
     return CheckFits("key", result_.key, seq_lens_, result_.past);
+  }
+
+  Status CheckLengths(const char* key) const {
+    const bool query = std::string_view(key) == "q_lens";
+    const std::vector<std::int64_t>& list = query ? q_lens_ : seq_lens_;
+    const char* file = query ? "query_start_loc" : "seq_lens";
+    for (std::size_t r = 0; r < list.size(); ++r) {
+      if (list[r] >= 0 && list[r] <= kMaxInt) continue;
+      return BadInput(fmt::format("{}: {}[{}]: {} is no length",
+                                  files_.Has(file) ? files_.PathOf(file) : path_, key, r, list[r]));
+    }
+    return {};
+  }
+
+  // Has the table a row for each request, and pages for all of its keys?
+  Status CheckTable() const {
+    const NpyArray& table = files_.Of("block_table");
+    if (!table.present()) {
+      return BadInput(files_.PathOf("block_table") + ": missing beside key_cache.npy");
+    }
+    if (Status s = CheckRank(table, 2, "[requests, pages]"); !s.ok()) return s;
+    if (table.shape[0] != static_cast<std::int64_t>(p_.requests.size())) {
+      return BadInput(fmt::format("{}: shape {}, expected [{}, pages]: one row a request",
+                                  table.path, ShapeText(table.shape), p_.requests.size()));
+    }
+    const std::int64_t room = table.shape[1] * p_.block_size;
+    if (MaxSeqLen(p_) <= room) return {};
+    return BadInput(fmt::format("{}: shape {} has pages for {} keys of a request, but one has {}",
+                                table.path, ShapeText(table.shape), room, MaxSeqLen(p_)));
   }
 
   // From query_start_loc.npy and seq_lens.npy, where they are.
@@ -379,8 +443,6 @@ class Filler {
     std::int64_t sum = 0;
     std::int64_t longest = 0;
     for (const std::int64_t n : lens) {
-      if (n < 0 || n > kMaxInt)
-        return BadInput(fmt::format("{}: length {} of a request", path_, n));
       sum += n;
       longest = std::max(longest, n);
     }
@@ -404,7 +466,8 @@ class Filler {
       const char* file = std::string_view(name) == "alibi" ? "alibi_slopes" : name;
       const NpyArray& array = files_.Of(file);
       if (p_.*field && !array.present()) {
-        return BadInput(fmt::format("{}.npy: missing, but {} says {}", file, path_, name));
+        return BadInput(
+            fmt::format("{}: missing, but {} says {}", files_.PathOf(file), path_, name));
       }
       if (!array.present()) continue;
       if (Status s = Settle(name, p_.*field, true, array); !s.ok()) return s;
@@ -449,8 +512,8 @@ class Filler {
     const NpyArray& mask = files_.Of("custom_mask");
     if (!mask.present()) {
       if (p_.custom_mask == MaskKind::kNone) return {};
-      return BadInput(
-          fmt::format("custom_mask.npy: missing, but {} says {}", path_, Name(p_.custom_mask)));
+      return BadInput(fmt::format("{}: missing, but {} says {}", files_.PathOf("custom_mask"),
+                                  path_, Name(p_.custom_mask)));
     }
     const bool boolean = CanHold(mask.type, DType::kBool);
     if (!boolean && mask.type.kind != 'f' && !CanHold(mask.type, DType::kBFloat16)) {
@@ -464,6 +527,11 @@ class Filler {
     if (!boolean) {
       if (Status s = SettleDType("additive_mask_dtype", p_.additive_mask_dtype, mask); !s.ok()) {
         return s;
+      }
+      const DType dtype = p_.additive_mask_dtype;
+      if (dtype != DType::kFloat32 && dtype != p_.query_dtype) {
+        return BadInput(fmt::format("{}: {}, expected float32 or the query's {}", mask.path,
+                                    Name(dtype), Name(p_.query_dtype)));
       }
     }
     return SettleBroadcast(mask);
@@ -497,15 +565,23 @@ class Filler {
     return {};
   }
 
+  // What the shape of a file of scales means.
+  KvScaleKind ScaleKindOf(const NpyArray& array) const {
+    if (array.elements() == 1) return KvScaleKind::kPerTensor;
+    const bool heads = array.shape.size() == 1 || !result_.dense_keys;
+    if (heads && array.elements() == p_.num_kv_heads && array.shape.back() == p_.num_kv_heads) {
+      return KvScaleKind::kPerHead;
+    }
+    return KvScaleKind::kPerTokenHead;
+  }
+
   // The finer of what the shapes of both files mean; a coarser file serves all.
   Status FillScales() {
     KvScaleKind finest = KvScaleKind::kNone;
     for (const char* name : {"key_scale", "value_scale"}) {
       const NpyArray& array = files_.Of(name);
       if (!array.present()) continue;
-      KvScaleKind kind = KvScaleKind::kPerTokenHead;
-      if (array.elements() == p_.num_kv_heads) kind = KvScaleKind::kPerHead;
-      if (array.elements() == 1) kind = KvScaleKind::kPerTensor;
+      const KvScaleKind kind = ScaleKindOf(array);
       finest = std::max(finest, kind);
       if (Given("kv_scale_kind") && kind > p_.kv_scale_kind) {
         return BadInput(fmt::format("{}: shape {} is {}, but {} says {}", array.path,
@@ -513,11 +589,15 @@ class Filler {
                                     Name(p_.kv_scale_kind)));
       }
     }
+    // int8 knows this kind alone.
+    if (p_.cache_dtype == DType::kInt8 && finest != KvScaleKind::kNone) {
+      finest = KvScaleKind::kPerTokenHead;
+    }
     if (!Given("kv_scale_kind")) p_.kv_scale_kind = finest;
     for (const char* name : {"key_scale", "value_scale"}) {
       if (p_.kv_scale_kind == KvScaleKind::kNone || files_.Has(name)) continue;
-      return BadInput(
-          fmt::format("{}.npy: missing with kv_scale_kind {}", name, Name(p_.kv_scale_kind)));
+      return BadInput(fmt::format("{}: missing with kv_scale_kind {}", files_.PathOf(name),
+                                  Name(p_.kv_scale_kind)));
     }
     return {};
   }
@@ -531,7 +611,11 @@ class Filler {
     p_.block_table_extra = 0;
     p_.padding_tokens = 0;
     p_.token_layout = TokenLayout::kDense;
-    if (result_.dense_keys) p_.cache_layout = CacheLayout::kNhd;
+    if (!result_.dense_keys) return;
+    p_.cache_layout = CacheLayout::kNhd;
+    // Pages that are no longer than a request, whatever the file says.
+    const std::int64_t longest = std::max<std::int64_t>(kPage, MaxSeqLen(p_));
+    p_.block_size = static_cast<int>(std::min<std::int64_t>(p_.block_size, longest));
   }
 
   const Json& json_;

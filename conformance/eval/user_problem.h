@@ -21,9 +21,11 @@ namespace attest {
 struct UserProblem {
   Problem problem;  // valid
   BatchLayout layout = BatchLayout::kPacked;
-  TokenSizes query;                 // of query.npy
-  TokenSizes key;                   // of key.npy, where there is one
-  std::int64_t past = 0;            // keys of past_key.npy, the same for every request
+  TokenSizes query;       // of query.npy
+  TokenSizes key;         // of key.npy, where there is one
+  std::int64_t past = 0;  // keys of past_key.npy, the same for every request
+  // Of past_key.npy and past_value.npy: `layout`, or bhsd beside bsh, which is ONNX's way.
+  BatchLayout past_layout = BatchLayout::kPacked;
   bool dense_keys = false;          // key.npy has all keys of a request, not the step's alone
   std::vector<std::string> filled;  // fields that the JSON leaves out and the tensors settle
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "spec/vocabulary/mask.h"
@@ -62,6 +63,39 @@ std::int64_t SmallestChunk(const Problem& problem,
   return 0;
 }
 
+// Ranges of `rows` of one request, joined, as sorted pieces.
+std::vector<KeyRange> KeysOf(const Problem& problem, std::size_t request,
+                             const std::vector<std::int64_t>& rows) {
+  std::vector<KeyRange> ranges;
+  for (const std::int64_t row : rows) {
+    const KeyRange range = VisibleHull(problem, request, row);
+    if (range.first < range.last) ranges.push_back(range);
+  }
+  std::sort(ranges.begin(), ranges.end(),
+            [](const KeyRange& a, const KeyRange& b) { return a.first < b.first; });
+  std::vector<KeyRange> pieces;
+  for (const KeyRange& range : ranges) {
+    if (pieces.empty() || range.first > pieces.back().last) {
+      pieces.push_back(range);
+    } else {
+      pieces.back().last = std::max(pieces.back().last, range.last);
+    }
+  }
+  return pieces;
+}
+
+bool EveryKey(const Problem& problem, std::size_t request,
+              const std::vector<std::int64_t>& judged) {
+  std::vector<std::int64_t> all(static_cast<std::size_t>(problem.requests[request].q_len));
+  std::iota(all.begin(), all.end(), 0);
+  const auto same = [](const KeyRange& a, const KeyRange& b) {
+    return a.first == b.first && a.last == b.last;
+  };
+  const std::vector<KeyRange> want = KeysOf(problem, request, all);
+  const std::vector<KeyRange> got = KeysOf(problem, request, judged);
+  return std::equal(want.begin(), want.end(), got.begin(), got.end(), same);
+}
+
 }  // namespace
 
 SampleCover CoverOf(const Problem& problem, const std::vector<QueryRow>& rows) {
@@ -69,13 +103,15 @@ SampleCover CoverOf(const Problem& problem, const std::vector<QueryRow>& rows) {
   SampleCover cover{.judged = static_cast<std::int64_t>(rows.size()),
                     .rows = NumTokens(problem),
                     .run = 1,
-                    .ends = true};
+                    .ends = true,
+                    .keys = true};
   for (std::size_t r = 0; r < judged.size(); ++r) {
     const std::int64_t q_len = problem.requests[r].q_len;
     cover.run = std::max(cover.run, LongestUnjudgedRun(judged[r], q_len) + 1);
     const bool both = q_len == 0 || (!judged[r].empty() && judged[r].front() == 0 &&
                                      judged[r].back() == q_len - 1);
     cover.ends = cover.ends && both;
+    cover.keys = cover.keys && EveryKey(problem, r, judged[r]);
   }
   while (cover.residues < kLargestTile && EveryResidue(rows, cover.residues * 2)) {
     cover.residues *= 2;
@@ -93,6 +129,7 @@ std::string Describe(const SampleCover& cover) {
   text += fmt::format("; certain to meet: any {} neighbouring rows", cover.run);
   if (cover.ends) text += ", the first and the last row";
   if (cover.residues > 1) text += fmt::format(", one row in every {}", cover.residues);
+  if (cover.keys) text += ", every key";
   if (cover.chunk > 0) text += fmt::format(", the first or last row of chunks of {}", cover.chunk);
   return text;
 }

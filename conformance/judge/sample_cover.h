@@ -26,6 +26,9 @@ struct SampleCover {
   // positions is judged; 0 where none is. Up to a fourth of the longest request.
   std::int64_t chunk = 0;
   bool ends = false;  // first and last row of every request
+  // Every key that some row sees lies in the range of a judged one: a wrong page or split of keys
+  // shows.
+  bool keys = false;
   double fraction() const {
     return rows == 0 ? 1.0 : static_cast<double>(judged) / static_cast<double>(rows);
   }

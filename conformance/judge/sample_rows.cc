@@ -10,6 +10,7 @@ namespace attest {
 namespace {
 
 constexpr std::int64_t kTreeRows = 256;
+constexpr std::int64_t kSmallestChunk = 16;
 constexpr std::int64_t kResidues = 256;  // rows of the largest query tile in use
 
 std::uint64_t Mix(std::uint64_t value) {  // SplitMix64
@@ -69,6 +70,20 @@ std::set<std::int64_t> EdgeRows(const Problem& problem, std::size_t request) {
   return rows;
 }
 
+// Both sides of every multiple of a power of two, the smallest whose edges are no more than a
+// fourth of the sample: tiles of a short call, chunks of a prefill that took several steps of a
+// long one.
+void AddChunkEdges(std::set<std::int64_t>& rows, std::int64_t first, std::int64_t q_len,
+                   std::int64_t wanted) {
+  std::int64_t chunk = kSmallestChunk;
+  while (chunk < q_len && 2 * (q_len / chunk) > wanted / 4) chunk *= 2;
+  for (std::int64_t at = (first / chunk + 1) * chunk; at - first < q_len; at += chunk) {
+    for (const std::int64_t row : {at - first - 1, at - first}) {
+      if (row >= 0) rows.insert(row);
+    }
+  }
+}
+
 void AddLatinSample(std::set<std::int64_t>& rows, std::int64_t q_len, std::int64_t wanted,
                     std::uint64_t key) {
   for (std::int64_t slice = 0; slice < wanted; ++slice) {
@@ -98,6 +113,10 @@ std::vector<QueryRow> SampleRows(const Problem& problem, double max_multiply_add
     const std::int64_t q_len = problem.requests[request].q_len;
     std::set<std::int64_t> rows = EdgeRows(problem, request);
     const auto wanted = static_cast<std::int64_t>(fraction * static_cast<double>(q_len));
+    if (problem.attention_type != AttentionType::kEncoderDecoder) {
+      AddChunkEdges(rows, std::max<std::int64_t>(PositionOf(problem, request, 0), 0), q_len,
+                    wanted);
+    }
     AddLatinSample(rows, q_len, wanted - static_cast<std::int64_t>(rows.size()),
                    Mix(seed) ^ request);
     for (const std::int64_t row : rows) sample.push_back({static_cast<int>(request), row});

@@ -16,7 +16,8 @@ namespace attest {
 // All rows when the whole problem costs at most `max_multiply_adds`; else a sample of about that
 // cost that holds, of every request: the first three and last two rows, rows at powers of two and
 // their neighbours, and rows whose position is at the edge of a window, a page, a local block or a
-// prefix range; of a tree the first 256. Sorted by request and row.
+// prefix range; of a tree the first 256; and rows on both sides of every multiple of a power of
+// two, as many as a fourth of the sample has room for. Sorted by request and row.
 std::vector<QueryRow> SampleRows(const Problem& problem, double max_multiply_adds,
                                  std::uint64_t seed);
 

@@ -307,7 +307,10 @@ KernelAnswer RunEager(const Problem& p, const AttentionTensors& tensors) {
         top = std::max(top, score);
       }
       double sum = sinks.empty() ? 0.0 : std::exp(sinks[static_cast<std::size_t>(head)] - top);
-      for (double& x : scores) sum += x = std::exp(x - top);
+      for (double& x : scores) {
+        x = std::exp(x - top);
+        sum += x;
+      }
       std::vector<float> out(static_cast<std::size_t>(p.head_dim_v));
       for (std::size_t i = 0; i < scores.size(); ++i) {
         const auto weight = static_cast<float>(store(scores[i] / sum));

@@ -19,21 +19,22 @@ void RatioCounts::Add(double ratio) {
   if (!std::isfinite(ratio)) exponent = kLastOctave;
   const int octave = std::clamp(exponent - 1, kFirstOctave, kLastOctave - 1) - kFirstOctave;
   const int part = static_cast<int>((half - 0.5) * 2.0 * kPerOctave);
-  ++bins_[static_cast<std::size_t>(octave * kPerOctave + part)];
+  const int bin = octave * kPerOctave + part;
+  ++bins_[static_cast<std::size_t>(bin)];
 }
 
 void RatioCounts::Add(const RatioCounts& other) {
   count_ += other.count_;
   tiny_ += other.tiny_;
   max_ = std::max(max_, other.max_);
-  for (std::size_t n = 0; n < kBins; ++n) bins_[n] += other.bins_[n];
+  for (std::size_t n = 0; n < bins_.size(); ++n) bins_[n] += other.bins_[n];
 }
 
 double RatioCounts::Quantile(double share) const {
   const double wanted = share * static_cast<double>(count_);
   std::uint64_t below = tiny_;
   if (static_cast<double>(below) >= wanted) return 0.0;
-  for (std::size_t n = 0; n < kBins; ++n) {
+  for (std::size_t n = 0; n < bins_.size(); ++n) {
     below += bins_[n];
     if (static_cast<double>(below) < wanted) continue;
     const int octave = static_cast<int>(n) / kPerOctave + kFirstOctave;

@@ -26,8 +26,7 @@ class RatioCounts {
   static constexpr int kPerOctave = 16;
   static constexpr int kFirstOctave = -40;
   static constexpr int kLastOctave = 8;
-  static constexpr std::size_t kBins =
-      static_cast<std::size_t>(kLastOctave - kFirstOctave) * kPerOctave;
+  static constexpr int kBins = (kLastOctave - kFirstOctave) * kPerOctave;
 
   std::uint64_t count_ = 0;
   std::uint64_t tiny_ = 0;  // below the first bin; 0 above all
