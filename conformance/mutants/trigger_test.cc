@@ -219,7 +219,8 @@ const Trigger kTriggers[] = {
      [](Problem& p, SmallOptions& o) { PerRequest(p, o); p.window_left = p.window_right = 3; }},
     {"prefix-range-exclusive", AsItIs, Ranges},
     {"prefix-ranges-joined", Ranges, TwoRanges},
-    {"prefix-ranges-of-first-request", AsItIs, Ranges},
+    {"prefix-ranges-of-first-request", AsItIs,
+     [](Problem& p, SmallOptions&) { p.requests = {{5, 11}, {6, 11}}; p.prefix_ranges = {{0, 7, 10}}; }},
     {"prefix-clamp-both-sides", Ranges,
      [](Problem& p, SmallOptions&) {
        p.prefix_ranges = {{0, 5, 10}};
@@ -265,7 +266,7 @@ const Trigger kTriggers[] = {
     {"softcap-clips", AsItIs, Softcap},
     {"scale-after-softcap-twice", AsItIs, Softcap},
     {"heads-as-rows", AsItIs, Window},
-    {"hybrid-null-page-visible", Window,
+    {"hybrid-null-page-visible", AsItIs,
      [](Problem& p, SmallOptions& o) { p.window_left = 2; o.page_zero_past_window = true; o.page_zero = 1; }},
 
     {"window-one-short", AsItIs, Window},
