@@ -407,7 +407,8 @@ MutantAnswer AnswerOf(const Mutant& mutant, Edit edit) {
 }
 
 bool SameNumbers(const std::vector<double>& a, const std::vector<double>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0;
+  if (a.size() != b.size()) return false;
+  return a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0;
 }
 
 bool Same(const MutantAnswer& a, const MutantAnswer& b) {

@@ -193,14 +193,15 @@ TEST_P(DecodeTest, TheBoxNamesThemInOneCall) {
   for (const bool wrong : {false, true}) {
     TestBackend backend{.problem = Make()};
     const Problem& p = backend.problem;
-    Result<Box> box = Box::Make(p, backend);
-    ASSERT_TRUE(box.ok()) << box.status().message();
-    const Mask mask = MaskOf(p, box->pristine());
+    const Result<Box> plain = Box::Make(p, backend);  // the mask looks into its tensors
+    ASSERT_TRUE(plain.ok()) << plain.status().message();
+    const Mask mask = MaskOf(p, plain->pristine());
     backend.sees = [&](int request, std::int64_t row, int head, std::int64_t key) {
       return mask.Visible(static_cast<std::size_t>(request), head, row, key) !=
              (wrong && Flipped(p, mask, {request, row, head}).contains(key));
     };
-    box = Box::Make(p, backend);
+    Result<Box> box = Box::Make(p, backend);
+    ASSERT_TRUE(box.ok()) << box.status().message();
     const Result<MaskReading> reading = VerifyMask(*box);
     ASSERT_TRUE(reading.ok()) << reading.status().message();
     EXPECT_EQ(reading->calls, 1);
