@@ -97,8 +97,8 @@ class Cli : public testing::Test {
 
 TEST_F(Cli, HelpOfEveryCommandEndsWithExamples) {
   EXPECT_EQ(Attest("--help").code, 0);
-  for (const char* command :
-       {"certify", "replay", "list", "verify", "diff", "merge", "eval", "judge"}) {
+  for (const char* command : {"certify", "replay", "list", "verify", "diff", "merge", "eval",
+                              "judge", "probe", "study", "bench"}) {
     const Outcome outcome = Attest(std::string(command) + " --help");
     EXPECT_EQ(outcome.code, 0);
     EXPECT_NE(outcome.out.find("Example"), std::string::npos) << command;
@@ -161,7 +161,7 @@ TEST_F(Cli, OutputGoesToAnEmptyDirectoryOrNowhere) {
 }
 
 TEST_F(Cli, ListsAreTextOrJson) {
-  for (const char* what : {"cases", "backends", "clauses", "models", "deviations"}) {
+  for (const char* what : {"cases", "backends", "clauses", "models", "deviations", "mutants"}) {
     const Outcome text = Attest(std::string("list ") + what);
     EXPECT_EQ(text.code, 0) << text.err;
     EXPECT_FALSE(text.out.empty()) << what;
@@ -174,6 +174,57 @@ TEST_F(Cli, ListsAreTextOrJson) {
         << what;
   }
   EXPECT_EQ(Attest("list cases --why").code, 0);
+}
+
+TEST_F(Cli, PowerOfACaseNamesWhatItExposes) {
+  const Outcome outcome = Attest("list cases --power --filter 'abi/zeroed-problem/*'");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("exposes causal-top-left"), std::string::npos) << outcome.out;
+}
+
+TEST_F(Cli, ProbesSayWhetherTheBackendIsAsTheSpecSays) {
+  for (const char* arguments :
+       {"mask --set window_left=4 --against-spec", "heads --against-spec",
+        "pages --set 'seq_lens=[40]'", "scale", "softcap --set softcap=20",
+        "alibi --set alibi=true", "sinks --set sinks=true", "weights", "poison --against-spec"}) {
+    const Outcome text = Attest(std::string("probe --backend cpu ") + arguments);
+    EXPECT_EQ(text.code, 0) << arguments << text.err;
+    EXPECT_FALSE(text.out.empty()) << arguments;
+    const Outcome json = Attest(std::string("probe --json --backend cpu ") + arguments);
+    const auto parsed = nlohmann::json::parse(json.out, nullptr, false);
+    ASSERT_TRUE(parsed.is_object()) << arguments << json.out;
+    EXPECT_TRUE(parsed.value("agrees_with_spec", false)) << arguments;
+  }
+}
+
+TEST_F(Cli, AProbedWrongMaskIsDrawnAndEndsWithCodeOne) {
+  const Outcome outcome = Attest(
+      "probe mask --backend mutant:window-one-long --set window_left=4 --against-spec --out '" +
+      Path("probe") + "'");
+  EXPECT_EQ(outcome.code, 1) << outcome.err;
+  EXPECT_NE(outcome.out.find("seen, should not be"), std::string::npos) << outcome.out;
+  for (const char* file : {"mask.json", "mask.txt", "mask.svg"}) {
+    EXPECT_TRUE(fs::exists(Path("probe") + "/" + file)) << file;
+  }
+}
+
+TEST_F(Cli, BadProbesAreOneLineAndCodeTwo) {
+  ExpectBadInput("probe colour --backend cpu", "colour");
+  ExpectBadInput("probe mask", "--backend");
+  ExpectBadInput("probe mask --backend cpu --set nofield=3", "nofield");
+  ExpectBadInput("probe mask --backend cpu --head 99", "--head");
+  ExpectBadInput("probe heads --backend cpu --head 0", "--head");
+  ExpectBadInput("probe mask no/such/case --backend cpu", "no/such/case");
+}
+
+TEST_F(Cli, StudiesAreTextOrJson) {
+  const Outcome text = Attest("study soundness --lines 200");
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_NE(text.out.find("0 violations"), std::string::npos) << text.out;
+  const Outcome json = Attest("study soundness --lines 200 --json");
+  EXPECT_FALSE(nlohmann::json::parse(json.out, nullptr, false).is_discarded());
+  EXPECT_EQ(Attest("study soundness --lines 200 --defect exponential-1-percent").code, 1);
+  ExpectBadInput("study astrology", "astrology");
 }
 
 TEST_F(Cli, TheNullBackendIsNotClaimed) {

@@ -114,6 +114,7 @@ class Certificate {
   MutantAnswer Run(const Mutant& mutant, const std::vector<Line>& lines,
                    const Memory& memory) const {
     std::vector<MutantLine> asked;
+    asked.reserve(lines.size());
     for (const Line& line : lines) asked.push_back(line.line);
     return RunMutant(value_.problem, TensorsOf(inputs_.image),
                      {.out = inputs_.image.View("out"), .lse = inputs_.image.View("lse")}, mutant,

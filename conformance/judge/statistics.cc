@@ -66,13 +66,14 @@ class Statistician {
   // Scores and weights of a batch take 17 bytes for each line and key.
   std::size_t BatchSize(int request) const {
     const std::int64_t row_bytes =
-        17 * in_.problem.num_q_heads *
+        std::int64_t{17} * in_.problem.num_q_heads *
         std::max<std::int64_t>(in_.problem.requests[static_cast<std::size_t>(request)].seq_len, 1);
     return static_cast<std::size_t>(std::max<std::int64_t>(kBatchBytes / row_bytes, 1));
   }
 
   void JudgeBatch(const std::vector<std::size_t>& batch) {
     std::vector<QueryRow> rows;
+    rows.reserve(batch.size());
     for (const std::size_t n : batch) rows.push_back(in_.expected.rows[n]);
     const Result<Expected> inside = ComputeExpected(in_.problem, in_.tensors, rows, in_.arithmetic,
                                                     {.bound = false, .detail = true});

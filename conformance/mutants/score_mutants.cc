@@ -214,9 +214,10 @@ std::vector<Mutant> BiasMutants() {
        .hooks = {.visible =
                      [](const Call& call, const Row& row, const Terms& terms, std::int64_t key) {
                        if (!Visible(call, row, terms, key)) return false;
-                       if (!call.Has(ATTEST_FLAG_ALIBI) || key == row.position) return true;
-                       return Decode(Format::kFloat32,
-                                     AddressOf(call.args.alibi_slopes, {row.head})) >= 0;
+                       if (!call.Has(ATTEST_FLAG_ALIBI)) return true;
+                       const double slope =
+                           Decode(Format::kFloat32, AddressOf(call.args.alibi_slopes, {row.head}));
+                       return slope * static_cast<double>(key - row.position) <= 0;
                      }}},
       {.id = "bias-as-boolean",
        .bug_class = "alibi-bias-sink",

@@ -17,7 +17,7 @@ namespace {
 constexpr double kNormal = 1.0 / 512;      // a NormalLevel times this has standard deviation 1
 constexpr double kLoudestScale = 4.0;      // what a larger scale counts as
 constexpr double kPeakScore = 20.0;        // of peaked rows, with a key component of 1
-constexpr double kSharedScore = 200.0;     // of positive rows
+constexpr double kSharedScore = 200.0;     // of positive rows; its sign is that of the scale
 constexpr double kSharedComponent = 16.0;  // of their keys
 constexpr std::int64_t kLongForFloat16 = 2048;
 
@@ -139,8 +139,9 @@ RowUnits UnitsOf(const Case& value, double code_unit) {
       break;
     case Recipe::kPositive:
       units.query = rest;
-      units.query_column0 = kSharedScore / (scale * kSharedComponent);
-      units.dead_key_column0 = 2.0 * kSharedComponent;
+      // A negative scale makes the shared score negative; unused keys then stand far above it.
+      units.query_column0 = kSharedScore / (std::abs(scale) * kSharedComponent);
+      units.dead_key_column0 = std::copysign(2.0 * kSharedComponent, scale);
       break;
   }
   return units;

@@ -53,8 +53,8 @@ enum class Recipe : std::uint8_t {
   kKCoded,    // one-hot K and V by key group: the output reads the softmax mass of each group
   kGeneric,   // normal q, k, v; scores of standard deviation about 1
   kPeaked,    // scores spread over +-20: a running maximum and rescaling are needed
-  kPositive,  // v > 0 and scores share a large offset: shows accumulators and score storage that
-              // are too narrow
+  kPositive,  // v > 0, scores share an offset of 200 with the sign of the scale: shows accumulators
+              // and score storage that are too narrow
 };
 
 // What lies in memory that must not matter: unused slots, table entries, gaps, padding rows.
