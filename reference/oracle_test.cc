@@ -86,7 +86,8 @@ TEST(Oracle, ReadsNothingOfAnInvisibleKey) {
   EXPECT_EQ(expected->out_bound(1, 0), 0.0);
 }
 
-// e^-800 is 0 in double, and 0 times infinity is NaN; e^-700 is a number.
+// e^-800 is 0 in double, and 0 times infinity is NaN; e^-700 is a number. The maximum rises in two
+// steps, neither of which loses the weight.
 TEST(Oracle, AnInfiniteValueWhoseWeightIsLostIsNoNumber) {
   for (const double distance : {700.0, 800.0}) {
     Random random(1);
@@ -98,7 +99,9 @@ TEST(Oracle, AnInfiniteValueWhoseWeightIsLostIsNoNumber) {
     problem.requests = {{.q_len = 1, .seq_len = 600}};
     testing::Fill fill = testing::RandomFill(&random);
     fill.query = [](auto...) { return 1.0; };
-    fill.key = [distance](auto, std::int64_t key, auto...) { return key < 599 ? 0.0 : distance; };
+    fill.key = [distance](auto, std::int64_t key, auto...) {
+      return key < 300 ? 0.0 : key < 599 ? distance / 2 : distance;
+    };
     fill.value = [](auto, std::int64_t key, auto...) {
       return key == 3 ? std::numeric_limits<double>::infinity() : 1.0;
     };

@@ -245,8 +245,9 @@ void FillWeights(const QueryBlock& block, const ScoreTile& tile, const Eigen::Ve
     const double* score = scores.data();
     const double top = max[of_block];
     for (Eigen::Index i = 0; i < count; ++i) {
-      const bool lost = score[i] == -kInfinity || score[i] - top <= kLostExponent;
-      weight[i] = lost ? 0.0 : weight[i];
+      const double kept = weight[i];
+      const double gone = score[i] == -kInfinity ? 0.0 : kept;
+      weight[i] = score[i] - top <= kLostExponent ? 0.0 : gone;
     }
   }
 }
