@@ -21,7 +21,7 @@ std::int32_t Int32At(const TensorView& view, std::int64_t index) {
   return value;
 }
 
-// Float32 throughout; causal and non-causal decoders, with sinks or without.
+// Float32 throughout; causal and non-causal decoders, with windows and sinks or without.
 Problem ReadProblem(const attest_problem_t& abi, const CallImage& image) {
   Problem problem;
   problem.causality = static_cast<Causality>(abi.causality);
@@ -31,6 +31,8 @@ Problem ReadProblem(const attest_problem_t& abi, const CallImage& image) {
   problem.head_dim_qk = abi.head_dim_qk;
   problem.head_dim_v = abi.head_dim_v;
   problem.scale = abi.scale;
+  problem.window_left = abi.window_left;
+  problem.window_right = abi.window_right;
   problem.block_size = abi.block_size;
   problem.sinks = (abi.flags & ATTEST_FLAG_SINKS) != 0;
   problem.lse = (abi.flags & ATTEST_FLAG_LSE) != 0;

@@ -6,6 +6,7 @@
 #include "conformance/judge/run_call.h"
 #include "conformance/judge/run_kinds.h"
 #include "conformance/judge/sample_rows.h"
+#include "conformance/judge/statistics_case.h"
 #include "reference/oracle.h"
 
 namespace attest {
@@ -43,6 +44,21 @@ std::string WhyMistrusted(const Case& value, const CaseInputs& inputs,
   return {};
 }
 
+// The same case on a fresh seed. A call that gives no answer there accuses nobody.
+Accusation AccuseAgain(Session& session, const Case& value, RunOptions options,
+                       std::uint64_t seed) {
+  options.seed = seed;
+  const Result<CaseInputs> inputs = BuildInputs(value, seed);
+  if (!inputs.ok()) return {};
+  const Result<Expected> expected =
+      ComputeExpected(value.problem, TensorsOf(inputs->image),
+                      SampleRows(value.problem, options.max_judged, options.seed),
+                      options.arithmetic, {.bound = true, .threads = options.threads});
+  const Ran ran = RunForward(session, MultiplyAdds(value.problem), *inputs, {});
+  if (!expected.ok() || !ran.ok) return {};
+  return AccuseCase(value, *inputs, ran.image, *expected, options.arithmetic);
+}
+
 }  // namespace
 
 JudgedForward JudgeForward(Session& session, const Case& value, const CaseInputs& inputs,
@@ -59,6 +75,10 @@ JudgedForward JudgeForward(Session& session, const Case& value, const CaseInputs
   Ran ran = RunForward(session, MultiplyAdds(value.problem), inputs, std::move(record));
   if (!ran.ok) return {.record = std::move(ran.record)};
   Compare(value, inputs, ran.image, *expected, ran.record);
+  if (options.statistics && value.kind == CaseKind::kForward) {
+    Settle(ran.record, AccuseCase(value, inputs, ran.image, *expected, options.arithmetic),
+           [&](std::uint64_t seed) { return AccuseAgain(session, value, options, seed); });
+  }
   const bool passed = ran.record.verdict == Verdict::kPass;
   return {.passed = passed, .record = std::move(ran.record), .image = std::move(ran.image)};
 }

@@ -147,6 +147,9 @@ class Statistician {
     const double common = w.cwiseProduct(out).dot(out);
     const Eigen::VectorXd along =  // sum w o (v_j - o)
         (v * w.cwiseProduct(out).transpose()).array() - common;
+    // The output holds every key, so score errors of one cause add up along it, whatever key is
+    // looked for.
+    const double in_output = model.coherent.dot(along.cwiseAbs());
     for (int taken = 0; taken < kKeysOfALine; ++taken) {
       const Eigen::RowVectorXd weighted = w.cwiseProduct(residual);
       const Eigen::VectorXd sums = (v * weighted.transpose()).array() - weighted.dot(out);
@@ -156,7 +159,7 @@ class Statistician {
         // A key's own rounding, and errors along o, are no sign of it.
         const double own = std::sqrt(3.0 * model.on_value[j]) * size[j];
         const double allowed =
-            own + model.common * std::abs(along[j]) + model.coherent[j] * size[j];
+            own + model.common * std::abs(along[j]) + model.coherent[j] * size[j] + in_output;
         const double deviations = (std::abs(sums[j]) - allowed) / std::sqrt(size[j]);
         if (deviations > most) {
           most = deviations;

@@ -14,6 +14,8 @@ constexpr double kU = 0x1p-24;
 constexpr std::int64_t kFewestKeys = 32;
 constexpr std::int64_t kMostNumbers = std::int64_t{1} << 25;  // of one head: 512 MiB with squares
 constexpr double kLeastScoreDeviation = 0.5;
+constexpr double kFewestEffectiveKeys = 8.0;
+constexpr double kLargestShare = 0.5;  // of the sum of squared weights, in one key
 
 double Square(double x) { return x * x; }
 
@@ -50,6 +52,23 @@ Shared SharedOf(const Problem& p, const AttentionTensors& tensors, const BoundRu
         std::expm1(8.0 * kU * (std::abs(sigma) + std::abs(line.m)) + rules.eps_exp + line.spread);
   }
   return line;
+}
+
+// The rounding of a weight is one number that moves all columns in step. Where one or few keys have
+// all the weight, the columns of a residual are no independent numbers.
+std::string WhyTooFewKeysCount(const Eigen::VectorXd& weight) {
+  const double squares = weight.squaredNorm();
+  if (!(squares > 0.0)) return "no key has weight";
+  const double effective = weight.sum() * weight.sum() / squares;
+  if (effective < kFewestEffectiveKeys) {
+    return fmt::format("{:.3g} keys in effect, fewer than {}", effective, kFewestEffectiveKeys);
+  }
+  const double largest = Square(weight.maxCoeff()) / squares;
+  if (largest > kLargestShare) {
+    return fmt::format("one key has {:.2g} of the sum of squared weights, more than {}", largest,
+                       kLargestShare);
+  }
+  return {};
 }
 
 // Of one visible key: what its weight may be off by.
@@ -113,6 +132,8 @@ class Model {
     if (deviation < kLeastScoreDeviation) {
       model.not_generic = fmt::format("scores have a standard deviation of {:.2g}, less than {}",
                                       deviation, kLeastScoreDeviation);
+    } else {
+      model.not_generic = WhyTooFewKeysCount(model.weight);
     }
   }
 

@@ -5,9 +5,12 @@
 
 #include <cmath>
 #include <functional>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "reference/float_formats.h"
 #include "reference/testing/families.h"
 #include "reference/testing/flash.h"
 #include "reference/testing/random_problem.h"
@@ -28,6 +31,8 @@ struct Shape {
   float softcap = 0.0F;
   int head_dim = 64;
   DType dtype = DType::kBFloat16;
+  DType cache_dtype = DType::kFloat32;  // narrower than dtype: keys and values are rounded again
+  float sharpen = 1.0F;                 // times the scale: few keys have all the weight
   std::string family = "normal";
   Arithmetic arithmetic = DefaultArithmetic();
 };
@@ -44,8 +49,15 @@ struct World {
     numbers =
         testing::MakeFamily(&random, shape.family,
                             {shape.rows, shape.keys, shape.head_dim, shape.head_dim}, shape.dtype);
+    numbers.scale *= shape.sharpen;
+    for (auto* matrix : {&numbers.k, &numbers.v}) {
+      for (std::vector<float>& line : *matrix) {
+        for (float& x : line) x = static_cast<float>(RoundTo(shape.cache_dtype, x));
+      }
+    }
     Problem p;
     p.query_dtype = p.cache_dtype = p.output_dtype = shape.dtype;
+    if (SizeOf(shape.cache_dtype) < SizeOf(shape.dtype)) p.cache_dtype = shape.cache_dtype;
     p.head_dim_qk = p.head_dim_v = shape.head_dim;
     p.scale = numbers.scale;
     p.window_left = shape.window;
@@ -160,6 +172,56 @@ TEST(Statistics, RightBackendsOfTheLenientClassAreNeverAccused) {
       EXPECT_GT(accusation.lines, 0) << accusation.not_generic;
     }
   }
+}
+
+// A saturated line: one weight is 1 to the last bit, the exact output is that key's value, and a
+// right output differs from it by nothing that has a direction.
+TEST(Statistics, ALineThatOneKeyDecidesIsNotJudged) {
+  for (const DType dtype : {DType::kBFloat16, DType::kFloat16, DType::kFloat32}) {
+    const World world({.rows = 1, .keys = 32, .head_dim = 8, .dtype = dtype, .sharpen = 2048.0F},
+                      1);
+    RowMajorMatrix got = world.expected.out;
+    got(0, 0) += 0.25 * world.expected.out_bound(0, 0);
+    const Accusation accusation = Accuse(world.Input(got));
+    EXPECT_FALSE(accusation.made()) << Name(dtype) << ": " << Describe(accusation);
+    EXPECT_EQ(accusation.lines, 0) << Name(dtype);
+    EXPECT_NE(accusation.not_generic.find("keys in effect"), std::string::npos)
+        << accusation.not_generic;
+  }
+}
+
+TEST(Statistics, RightBackendsAreNeverAccusedHoweverFewKeysHaveTheWeight) {
+  const std::vector<Flash> ways = RightWays();
+  std::map<float, std::int64_t> judged;
+  std::uint64_t seed = 500;
+  for (const auto& [dtype, cache_dtype] : {std::pair{DType::kBFloat16, DType::kBFloat16},
+                                           {DType::kFloat16, DType::kFloat16},
+                                           {DType::kFloat32, DType::kFloat32},
+                                           {DType::kBFloat16, DType::kFloat8E4M3FN},
+                                           {DType::kFloat16, DType::kFloat8E5M2}}) {
+    for (const float sharpen : {1.0F, 1.5F, 2.0F, 2.5F, 4.0F, 12.0F, 128.0F, 2048.0F}) {
+      for (const std::int64_t keys : {40, 400}) {
+        const World world({.rows = 8,
+                           .keys = keys,
+                           .head_dim = 32,
+                           .dtype = dtype,
+                           .cache_dtype = cache_dtype,
+                           .sharpen = sharpen},
+                          ++seed);
+        const Flash& how = ways[seed % ways.size()];
+        const RowMajorMatrix got = world.Run(how);
+        const Accusation accusation = Accuse(world.Input(got));
+        EXPECT_FALSE(accusation.made())
+            << Name(dtype) << ", scale times " << sharpen << ", " << keys << " keys, seed " << seed
+            << ", " << testing::Describe(how) << ": " << Describe(accusation);
+        judged[sharpen] += accusation.lines;
+      }
+    }
+  }
+  EXPECT_GT(judged[1.0F], 60) << "of 80";
+  EXPECT_GT(judged[1.5F], 20);
+  EXPECT_GT(judged[2.0F], 0);
+  EXPECT_EQ(judged[12.0F] + judged[128.0F] + judged[2048.0F], 0);
 }
 
 KeyRange OneMoreToTheLeft(KeyRange seen) { return {seen.first - 1, seen.last}; }

@@ -21,6 +21,9 @@ struct RunOptions {
   Arithmetic arithmetic;       // the class to judge by: the backend's claim, or a tighter one
   double max_judged = 0x1p28;  // multiply-adds of the judged rows; longer cases are sampled by rows
   int threads = 1;             // of the oracle
+  // Forward cases of the generic recipe that the bound passes are also read by their statistics
+  // (conformance/judge/statistics.h); an accusation costs up to three more calls.
+  bool statistics = true;
 };
 
 // Is this case expected of this backend? Its problem lies inside the claims, a cascade's prefix
