@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
 
@@ -93,7 +94,8 @@ std::string Body(const PowerReport& report, bool markdown) {
 }
 
 std::string Command(const PowerStudyOptions& options) {
-  return fmt::format("attest study power --seed {} --jobs {}", options.seed, options.jobs);
+  return fmt::format("attest study power --lengths {} --trials {} --seed {} --jobs {}",
+                     fmt::join(options.lengths, ","), options.trials, options.seed, options.jobs);
 }
 
 }  // namespace
@@ -108,11 +110,7 @@ std::string ToMarkdown(const PowerReport& report) {
 
 std::string ToJsonText(const PowerReport& report) {
   Json json;
-  json["machine"] = {{"cpu", report.host.cpu},
-                     {"cores", report.host.cores},
-                     {"compiler", report.host.compiler},
-                     {"flags", report.host.flags},
-                     {"date", report.host.date}};
+  json["machine"] = ToJson(report.host);
   json["command"] = Command(report.options);
   json["seed"] = report.options.seed;
   json["seconds"] = report.seconds;

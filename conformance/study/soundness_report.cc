@@ -118,11 +118,7 @@ std::string ToMarkdown(const SoundnessReport& report) {
 
 std::string ToJsonText(const SoundnessReport& report) {
   Json json;
-  json["machine"] = {{"cpu", report.host.cpu},
-                     {"cores", report.host.cores},
-                     {"compiler", report.host.compiler},
-                     {"flags", report.host.flags},
-                     {"date", report.host.date}};
+  json["machine"] = ToJson(report.host);
   json["command"] = Command(report.options);
   json["seed"] = report.options.seed;
   json["seconds"] = report.seconds;
