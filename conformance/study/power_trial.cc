@@ -197,7 +197,8 @@ Result<std::vector<std::string>> RunDesignedTrial(const TrialKey& key,
                                                   const std::vector<Mistake>& mistakes) {
   static constexpr std::array kDesigns = {
       Design{Recipe::kVCoded, "v-coded"}, Design{Recipe::kKCoded, "k-coded"},
-      Design{Recipe::kPeaked, "peaked"}, Design{Recipe::kPositive, "positive"}};
+      Design{Recipe::kPeaked, "peaked"}, Design{Recipe::kPositive, "positive"},
+      Design{Recipe::kStepped, "stepped"}};
   std::vector<std::string> seen(mistakes.size());
   for (const Design& design : kDesigns) {
     const Case value = CaseOf(key, design.recipe, design.name);
