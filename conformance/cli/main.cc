@@ -7,5 +7,5 @@ int main(int argc, char** argv) {
       {attest::CertifyCommand(), attest::ReplayCommand(), attest::ListCommand(),
        attest::VerifyCommand(), attest::DiffCommand(), attest::MergeCommand(),
        attest::BenchCommand(), attest::EvalCommand(), attest::JudgeCommand(),
-       attest::ProbeCommand(), attest::StudyCommand()});
+       attest::ProbeCommand(), attest::StudyCommand(), attest::ExplainCommand()});
 }

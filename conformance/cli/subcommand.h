@@ -27,6 +27,7 @@ struct Subcommand {
 
 Subcommand CertifyCommand();
 Subcommand ReplayCommand();
+Subcommand ExplainCommand();
 Subcommand ListCommand();
 Subcommand VerifyCommand();
 Subcommand DiffCommand();
