@@ -45,7 +45,7 @@ std::string TextOf(const ExplainFlags& flags, const Explanation& explained,
                    const std::vector<MutantEntry>& catalogue, const std::string& smallest_file) {
   const auto& least = explained.smallest.problem;
   std::string text = RecordText(explained.value, explained.record);
-  text += "\n" + DiagnosisText(explained.diagnosis, catalogue);
+  text += fmt::format("\n{}", DiagnosisText(explained.diagnosis, catalogue));
   std::vector<std::string> requests;
   for (const Request& request : least.requests) {
     requests.push_back(fmt::format("{} of {}", request.q_len, request.seq_len));

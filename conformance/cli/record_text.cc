@@ -34,7 +34,7 @@ std::string RecordText(const Case& value, const Record& record) {
   if (!record.reason.empty()) text += fmt::format("  {}\n", record.reason);
   for (const Element& element : record.worst) text += ElementText(element);
   for (const auto& picture : {MaskPicture(value, record), CellPicture(value, record)}) {
-    if (picture) text += "\n" + DrawText(*picture);
+    if (picture) text += fmt::format("\n{}", DrawText(*picture));
   }
   return text;
 }
