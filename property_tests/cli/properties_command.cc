@@ -237,7 +237,7 @@ Result<ExitCode> ReplaySample(const FileReplay::Request& request) {
   }
   const Result<OpenSubject> open = OpenFor(request.backend, request.arithmetic);
   if (!open.ok()) return open.status();
-  const Outcome outcome = TryLaw(*law, *open->subject, value->sample);
+  const LawOutcome outcome = TryLaw(*law, *open->subject, value->sample);
   if (outcome.kind == OutcomeKind::kEnvironment) return EnvironmentError(outcome.reason);
   static const std::map<OutcomeKind, std::pair<std::string, ExitCode>> kWords = {
       {OutcomeKind::kHolds, {"holds", ExitCode::kDone}},

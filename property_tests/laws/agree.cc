@@ -16,13 +16,13 @@ namespace {
 // works to about 1e-13; a law that is wrong is off by the size of the values.
 constexpr double kOracleNoise = 1e-9;
 
-std::string Where(const Place& place) {
+std::string Where(const NumberPlace& place) {
   return fmt::format("request {} row {} head {} {}", place.row.request, place.row.row, place.head,
                      place.dim < 0 ? "lse" : fmt::format("dim {}", place.dim));
 }
 
-void ExpectEqualNumber(std::string_view how, const Answer& first, const Answer& second,
-                       const Place& place) {
+void ExpectEqualNumber(std::string_view how, const JudgedCall& first, const JudgedCall& second,
+                       const NumberPlace& place) {
   const Number a = NumberAt(first, place.row.token, place.head, place.dim);
   const Number b = NumberAt(second, place.row.other_token, place.head, place.dim);
   ExpectLawful(how, place, a.want, b.want, a.bound + b.bound);
@@ -31,7 +31,7 @@ void ExpectEqualNumber(std::string_view how, const Answer& first, const Answer& 
 
 }  // namespace
 
-Number NumberAt(const Answer& answer, std::int64_t token, int head, int dim) {
+Number NumberAt(const JudgedCall& answer, std::int64_t token, int head, int dim) {
   const auto line = static_cast<Eigen::Index>(token) * answer.problem.num_q_heads + head;
   if (dim < 0) {
     const TensorView lse = answer.image.View("lse");
@@ -43,7 +43,7 @@ Number NumberAt(const Answer& answer, std::int64_t token, int head, int dim) {
           answer.expected.out_bound(line, dim)};
 }
 
-void ExpectNear(std::string_view how, const Place& place, double got, double other,
+void ExpectNear(std::string_view how, const NumberPlace& place, double got, double other,
                 double allowed) {
   if (got == other) return;  // two LSEs of minus infinity, whose difference is NaN
   if (std::abs(got - other) <= allowed) return;
@@ -51,7 +51,7 @@ void ExpectNear(std::string_view how, const Place& place, double got, double oth
                           got, other, std::isnan(allowed) ? 0.0 : allowed));
 }
 
-void ExpectLawful(std::string_view how, const Place& place, double want, double other,
+void ExpectLawful(std::string_view how, const NumberPlace& place, double want, double other,
                   double allowed) {
   if (want == other) return;
   const double noise = kOracleNoise * std::max({1.0, std::abs(want), std::abs(other)});
@@ -60,7 +60,7 @@ void ExpectLawful(std::string_view how, const Place& place, double want, double 
                         other));
 }
 
-void ExpectEqualRows(std::string_view how, const Answer& first, const Answer& second,
+void ExpectEqualRows(std::string_view how, const JudgedCall& first, const JudgedCall& second,
                      const std::vector<RowPair>& rows) {
   const bool lse = first.problem.lse && second.problem.lse;
   for (const RowPair& row : rows) {
@@ -72,8 +72,8 @@ void ExpectEqualRows(std::string_view how, const Answer& first, const Answer& se
   }
 }
 
-void ExpectSameRows(std::string_view how, bool bitwise, const Answer& first, const Answer& second,
-                    const std::vector<RowPair>& rows) {
+void ExpectSameRows(std::string_view how, bool bitwise, const JudgedCall& first,
+                    const JudgedCall& second, const std::vector<RowPair>& rows) {
   ExpectEqualRows(how, first, second, rows);
   if (!bitwise) return;
   const std::string moved = MovedBits(first.image, second.image, rows);

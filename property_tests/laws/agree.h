@@ -22,29 +22,30 @@ struct Number {
   double want = 0;
   double bound = 0;
 };
-Number NumberAt(const Answer& answer, std::int64_t token, int head, int dim);
+Number NumberAt(const JudgedCall& answer, std::int64_t token, int head, int dim);
 
 // Ends the trial as broken unless |got - other| <= allowed. "how: request 0 row 2 head 1 dim 3: 0.5
 // beside 0.75, may differ by 0.01".
-struct Place {
+struct NumberPlace {
   RowPair row;
   int head = 0;
   int dim = 0;  // -1: the LSE
 };
-void ExpectNear(std::string_view how, const Place& place, double got, double other, double allowed);
+void ExpectNear(std::string_view how, const NumberPlace& place, double got, double other,
+                double allowed);
 
 // Ends the trial as void where two right values that a law calls equal are not: the law would
 // compare what is not equal, and its failures would say nothing.
-void ExpectLawful(std::string_view how, const Place& place, double want, double other,
+void ExpectLawful(std::string_view how, const NumberPlace& place, double want, double other,
                   double allowed);
 
 // The rows of both answers are equal, output and LSE, with all heads.
-void ExpectEqualRows(std::string_view how, const Answer& first, const Answer& second,
+void ExpectEqualRows(std::string_view how, const JudgedCall& first, const JudgedCall& second,
                      const std::vector<RowPair>& rows);
 
 // Bit for bit where `bitwise`, else as above.
-void ExpectSameRows(std::string_view how, bool bitwise, const Answer& first, const Answer& second,
-                    const std::vector<RowPair>& rows);
+void ExpectSameRows(std::string_view how, bool bitwise, const JudgedCall& first,
+                    const JudgedCall& second, const std::vector<RowPair>& rows);
 
 // All rows of one request, number `place` of the second problem.
 std::vector<RowPair> RowsOfRequest(const Problem& first, std::size_t request, const Problem& second,

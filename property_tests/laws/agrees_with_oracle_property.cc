@@ -9,7 +9,7 @@ namespace {
 
 void Check(Subject& subject, const Sample& sample) {
   const CaseInputs inputs = Subject::Build(sample);
-  const Answer answer = subject.Ask(sample.problem, inputs, "forward");
+  const JudgedCall answer = subject.Ask(sample.problem, inputs, "forward");
   Record record;
   Compare(CaseOf(sample), inputs, answer.image, answer.expected, record);
   if (record.verdict != Verdict::kPass) EndAsBroken(record.reason);

@@ -68,6 +68,5 @@ TEST_P(Broken, ByAWrongBackend) {
   EXPECT_EQ(Name(run.verdict), "fails") << run.cases << " cases; " << run.reason;
 }
 
-
 }  // namespace
 }  // namespace attest

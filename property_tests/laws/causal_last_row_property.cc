@@ -6,6 +6,7 @@
 #include "conformance/judge/rearrange.h"
 #include "property_tests/generators/scope.h"
 #include "property_tests/laws/agree.h"
+#include "property_tests/laws/fit.h"
 
 namespace attest {
 namespace {
@@ -15,8 +16,8 @@ void Check(Subject& subject, const Sample& sample) {
   Problem non_causal = causal;
   non_causal.causality = Causality::kNonCausal;
   const CaseInputs inputs = Subject::BuildFor(non_causal, sample);
-  const Answer first = subject.Ask(causal, Retitled(inputs, causal), "causal");
-  const Answer second = subject.Ask(non_causal, inputs, "non-causal");
+  const JudgedCall first = subject.Ask(causal, Retitled(inputs, causal), "causal");
+  const JudgedCall second = subject.Ask(non_causal, inputs, "non-causal");
   std::vector<RowPair> rows;
   for (std::size_t r = 0; r < causal.requests.size(); ++r) {
     const std::vector<RowPair> all = RowsOfRequest(causal, r, causal, r);
@@ -33,9 +34,7 @@ bool Applies(const Sample& sample) {
 
 void Fit(const Claims& claims, Dice&, Sample& sample) {
   Problem& p = sample.problem;
-  if (p.attention_type != AttentionType::kDecoder) return;
-  p.causality = Causality::kCausal;
-  p.request_causal.clear();
+  BecomeDecoder(claims, Causality::kCausal, p);
   p.tree_mask = false;
   p.local_block_size = p.local_block_lookback = 0;
   // One window with both claims: the same number of keys on both sides.

@@ -9,7 +9,7 @@ namespace {
 
 void Check(Subject& subject, const Sample& sample) {
   const CaseInputs inputs = Subject::Build(sample);
-  const Answer whole = subject.Ask(sample.problem, inputs, "the whole prefill");
+  const JudgedCall whole = subject.Ask(sample.problem, inputs, "the whole prefill");
   std::vector<Chunk> heads;
   std::vector<Chunk> tails;
   for (std::size_t r = 0; r < sample.problem.requests.size(); ++r) {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "property_tests/laws/chunks.h"
 
-#include "property_tests/generators/scope.h"
+#include <algorithm>
+
+#include "property_tests/laws/fit.h"
 
 namespace attest {
 
-void ExpectChunksOfWhole(Subject& subject, const CaseInputs& inputs, const Answer& whole,
+void ExpectChunksOfWhole(Subject& subject, const CaseInputs& inputs, const JudgedCall& whole,
                          const std::vector<Chunk>& chunks, std::string_view how) {
   Problem chunked;
   CaseInputs taken = TakeChunks(inputs, whole.problem, chunks, chunked);
@@ -14,7 +16,7 @@ void ExpectChunksOfWhole(Subject& subject, const CaseInputs& inputs, const Answe
   chunked.shared_prefix = 0;
   taken.abi.max_query_len += chunked.max_query_len_slack;
   taken.abi.max_seq_len += chunked.max_seq_len_slack;
-  const Answer part = subject.Ask(chunked, taken, how);
+  const JudgedCall part = subject.Ask(chunked, taken, how);
   const std::vector<std::int64_t> tokens = FirstTokens(whole.problem);
   const std::vector<std::int64_t> places = FirstTokens(chunked);
   std::vector<RowPair> rows;
@@ -30,26 +32,27 @@ void ExpectChunksOfWhole(Subject& subject, const CaseInputs& inputs, const Answe
 bool CanBeCut(const Sample& sample) {
   Case value = CaseOf(sample);
   value.kind = CaseKind::kChunkInvariance;
+  // A chunk of rows before the first key would have a negative length.
+  for (const Request& request : sample.problem.requests) {
+    if (request.q_len > request.seq_len) return false;
+  }
   return ValidateKind(value).ok() && !sample.problem.page_aliasing &&
          MaxQueryLen(sample.problem) > 1;
 }
 
-void FitToBeCut(const Claims&, Dice& dice, Sample& sample) {
+void FitToBeCut(const Claims& claims, Dice& dice, Sample& sample) {
   Problem& p = sample.problem;
-  if (p.attention_type != AttentionType::kDecoder) return;
-  if (p.causality != Causality::kCausal) {
-    p.causality = Causality::kCausal;
-    p.request_causal.clear();
-    p.window_left = p.window_right = 0;
-  }
-  p.tree_mask = p.page_aliasing = p.prefix_clamped = false;
+  BecomeDecoder(claims, Causality::kCausal, p);
+  DropMaskTensors(p);
+  p.page_aliasing = p.prefix_clamped = false;
   p.prefix_ranges.clear();
-  p.custom_mask = MaskKind::kNone;
-  p.custom_mask_broadcast = {};
-  p.additive_mask_dtype = DType::kFloat32;
+  for (Request& request : p.requests) request.q_len = std::min(request.q_len, request.seq_len);
   Request& longest = p.requests[static_cast<std::size_t>(
       dice.Int(0, static_cast<std::int64_t>(p.requests.size()) - 1))];
-  if (longest.q_len < 2) longest.q_len = std::min<std::int64_t>(longest.seq_len, dice.Int(2, 9));
+  if (longest.q_len < 2) {
+    longest.seq_len = std::max<std::int64_t>(longest.seq_len, 2);
+    longest.q_len = std::min<std::int64_t>(longest.seq_len, dice.Int(2, 9));
+  }
 }
 
 }  // namespace attest

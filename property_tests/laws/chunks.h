@@ -15,7 +15,7 @@ namespace attest {
 // Ends the trial as broken unless the call of chunks[r] of each request r gives the rows of
 // `whole`: bit for bit where the backend claims chunk invariance. Chunks without a row are passed
 // over.
-void ExpectChunksOfWhole(Subject& subject, const CaseInputs& inputs, const Answer& whole,
+void ExpectChunksOfWhole(Subject& subject, const CaseInputs& inputs, const JudgedCall& whole,
                          const std::vector<Chunk>& chunks, std::string_view how);
 
 // Causal decoders in which an earlier row sees nothing of a later chunk.

@@ -9,7 +9,7 @@ namespace {
 
 void Check(Subject& subject, const Sample& sample) {
   const CaseInputs inputs = Subject::Build(sample);
-  const Answer whole = subject.Ask(sample.problem, inputs, "the prefill");
+  const JudgedCall whole = subject.Ask(sample.problem, inputs, "the prefill");
   std::vector<Chunk> steps;
   for (std::size_t r = 0; r < sample.problem.requests.size(); ++r) {
     const std::int64_t rows = sample.problem.requests[r].q_len;

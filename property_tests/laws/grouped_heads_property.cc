@@ -33,8 +33,8 @@ void Check(Subject& subject, const Sample& sample) {
   CaseInputs grouped = Subject::Build(sample);
   Problem repeated;
   const CaseInputs inputs = Repeated(sample, grouped, repeated);
-  const Answer first = subject.Ask(sample.problem, grouped, "forward");
-  const Answer second = subject.Ask(repeated, inputs, "repeated KV heads");
+  const JudgedCall first = subject.Ask(sample.problem, grouped, "forward");
+  const JudgedCall second = subject.Ask(repeated, inputs, "repeated KV heads");
   ExpectEqualRows("repeated KV heads", first, second, AllRowPairs(sample.problem));
 }
 

@@ -44,7 +44,7 @@ std::vector<Hull> HullsOf(const Problem& problem, const Mask& mask, const KeyRow
 void Check(Subject& subject, const Sample& sample) {
   const Problem& problem = sample.problem;
   CaseInputs inputs = Subject::Build(sample);
-  const Answer answer = subject.Ask(problem, inputs, "forward");
+  const JudgedCall answer = subject.Ask(problem, inputs, "forward");
   const KeyRows keys(problem, inputs.image);
   const Mask mask(problem, {inputs.image.View("tree_mask"), inputs.image.View("custom_mask")});
   for (const RowPair& row : AllRowPairs(problem)) {

@@ -9,6 +9,7 @@
 #include "conformance/judge/rearrange.h"
 #include "conformance/run/inputs_random.h"
 #include "property_tests/laws/agree.h"
+#include "property_tests/laws/fit.h"
 
 namespace attest {
 namespace {
@@ -25,9 +26,9 @@ void Check(Subject& subject, const Sample& sample) {
   const Problem& problem = sample.problem;
   const std::size_t kept = ChosenRequest(sample);
   const CaseInputs inputs = Subject::Build(sample);
-  const Answer first = subject.Ask(problem, inputs, "forward");
+  const JudgedCall first = subject.Ask(problem, inputs, "forward");
   const CaseInputs changed = Subject::Build(sample, OtherNeighbours(problem, kept));
-  const Answer second = subject.Ask(problem, changed, "other contents in other requests");
+  const JudgedCall second = subject.Ask(problem, changed, "other contents in other requests");
   ExpectSameRows("other contents in other requests", subject.Has(ATTEST_CLAIM_DETERMINISTIC), first,
                  second, RowsOfRequest(problem, kept, problem, kept));
 
@@ -36,7 +37,7 @@ void Check(Subject& subject, const Sample& sample) {
                                              {.texts = {TextsOf(problem)[kept]},
                                               .shared_text = problem.shared_prefix,
                                               .code_unit = inputs.code_unit});
-  const Answer third = subject.Ask(alone, taken, "the request alone");
+  const JudgedCall third = subject.Ask(alone, taken, "the request alone");
   ExpectSameRows("the request alone", problem.batch_invariant, first, third,
                  RowsOfRequest(problem, kept, alone, 0));
 }

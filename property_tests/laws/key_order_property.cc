@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "property_tests/laws/agree.h"
+#include "property_tests/laws/fit.h"
 #include "property_tests/laws/key_rows.h"
 
 namespace attest {
@@ -36,8 +37,8 @@ void Check(Subject& subject, const Sample& sample) {
       Reverse(keys, r, context, seq_len, head);
     }
   }
-  const Answer first = subject.Ask(problem, inputs, "forward");
-  const Answer second = subject.Ask(problem, turned, "keys in the opposite order");
+  const JudgedCall first = subject.Ask(problem, inputs, "forward");
+  const JudgedCall second = subject.Ask(problem, turned, "keys in the opposite order");
   ExpectEqualRows("keys in the opposite order", first, second, AllRowPairs(problem));
 }
 
@@ -52,16 +53,11 @@ void Fit(const Claims& claims, Dice&, Sample& sample) {
   Problem& p = sample.problem;
   if (p.attention_type == AttentionType::kDecoder &&
       (claims.features & ATTEST_CLAIM_DECODER_NON_CAUSAL) != 0) {
-    p.causality = Causality::kNonCausal;
-    p.request_causal.clear();
-    p.local_block_size = p.local_block_lookback = 0;
-    p.tree_mask = false;
+    BecomeDecoder(claims, Causality::kNonCausal, p);
   }
+  DropMaskTensors(p);
   p.window_left = p.window_right = 0;
   p.prefix_clamped = p.alibi = p.page_aliasing = false;
-  p.custom_mask = MaskKind::kNone;
-  p.custom_mask_broadcast = {};
-  p.additive_mask_dtype = DType::kFloat32;
   p.shared_prefix = 0;
 }
 

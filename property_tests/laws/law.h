@@ -23,7 +23,7 @@ enum class OutcomeKind : std::uint8_t {
   kEnvironment,  // no child could be started
 };
 
-struct Outcome {
+struct LawOutcome {
   OutcomeKind kind = OutcomeKind::kHolds;
   std::string reason;  // one line; empty where the law holds
 };
@@ -50,7 +50,7 @@ const Law* FindLaw(std::string_view name);
 // What is drawn for a law of a backend with these claims.
 Aim AimOf(const Law& law, const Claims& claims);
 
-Outcome TryLaw(const Law& law, Subject& subject, const Sample& sample);
+LawOutcome TryLaw(const Law& law, Subject& subject, const Sample& sample);
 
 // One file each.
 Law AgreesWithOracleLaw();

@@ -38,7 +38,7 @@ Aim AimOf(const Law& law, const Claims& claims) {
   return aim;
 }
 
-Outcome TryLaw(const Law& law, Subject& subject, const Sample& sample) {
+LawOutcome TryLaw(const Law& law, Subject& subject, const Sample& sample) {
   try {
     law.check(subject, sample);
     return {};

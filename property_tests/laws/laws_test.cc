@@ -35,7 +35,7 @@ Sample PlainSample() {
   return sample;
 }
 
-Outcome Try(std::string_view law, const Sample& sample, Sin sin = {}) {
+LawOutcome Try(std::string_view law, const Sample& sample, Sin sin = {}) {
   FakeBackend backend({.forward = std::move(sin)});
   Subject subject(backend, backend.claims().arithmetic);
   return TryLaw(*FindLaw(law), subject, sample);
@@ -86,7 +86,7 @@ TEST(Bits, ThatMayNotMoveBreakTheirLaw) {
     Sample sample = PlainSample();
     sample.problem.batch_invariant = sin.batch_invariant;
     EXPECT_EQ(Try(sin.law, sample).reason, "") << sin.law;
-    const Outcome outcome = Try(sin.law, sample, MovedWhere(sin.when));
+    const LawOutcome outcome = Try(sin.law, sample, MovedWhere(sin.when));
     if (outcome.kind == OutcomeKind::kHolds) continue;  // this bit is the same in both calls
     EXPECT_EQ(outcome.kind, OutcomeKind::kFails) << outcome.reason;
     EXPECT_NE(outcome.reason.find("not the same bits: request 2 row 0 head 3 dim 5"),
@@ -114,7 +114,7 @@ TEST(Bits, OfChunksMayNotMove) {
       }
     };
     EXPECT_EQ(Try(law, PlainSample()).reason, "");
-    const Outcome outcome = Try(law, PlainSample(), by_rows);
+    const LawOutcome outcome = Try(law, PlainSample(), by_rows);
     EXPECT_EQ(outcome.kind, OutcomeKind::kFails);
     EXPECT_NE(outcome.reason.find("not the same bits"), std::string::npos) << outcome.reason;
   }
@@ -147,10 +147,9 @@ TEST(Numbers, OfEachLawMayBeNan) {
     const PlacedTensor& out = *call.image.Find("out");
     std::memcpy(Writable(call.image, out, {NumTokens(call.problem) - 1, 0, 0}), &nan, sizeof(nan));
   };
-  for (const char* law :
-       {"oracle", "hull-of-values", "value-linearity", "unused-memory", "score-shift",
-        "grouped-heads", "physical-pages", "independent-requests", "roomier-call",
-        "causal-last-row", "chunked-prefill", "decode-row"}) {
+  for (const char* law : {"oracle", "hull-of-values", "value-linearity", "unused-memory",
+                          "score-shift", "grouped-heads", "physical-pages", "independent-requests",
+                          "roomier-call", "causal-last-row", "chunked-prefill", "decode-row"}) {
     EXPECT_EQ(Try(law, PlainSample()).reason, "") << law;
     EXPECT_EQ(Try(law, PlainSample(), nan_everywhere).kind, OutcomeKind::kFails) << law;
   }
@@ -163,13 +162,13 @@ TEST(Laws, AWrongLawIsVoidAndBreaksNoBackend) {
     Problem other = sample.problem;
     other.causality = Causality::kNonCausal;
     const CaseInputs inputs = Subject::BuildFor(other, sample);
-    const Answer a = subject.Ask(sample.problem, Retitled(inputs, sample.problem), "causal");
-    const Answer b = subject.Ask(other, inputs, "non-causal");
+    const JudgedCall a = subject.Ask(sample.problem, Retitled(inputs, sample.problem), "causal");
+    const JudgedCall b = subject.Ask(other, inputs, "non-causal");
     ExpectEqualRows("wrong", a, b, AllRowPairs(other));
   };
   FakeBackend backend;
   Subject subject(backend, backend.claims().arithmetic);
-  const Outcome outcome = TryLaw(wrong, subject, PlainSample());
+  const LawOutcome outcome = TryLaw(wrong, subject, PlainSample());
   EXPECT_EQ(outcome.kind, OutcomeKind::kVoid) << outcome.reason;
   EXPECT_NE(outcome.reason.find("the right values are"), std::string::npos) << outcome.reason;
 }
@@ -229,8 +228,7 @@ TEST(Runs, EndAtOnceWhereNoChildStarts) {
 TEST(Runs, StopWhenTheyAreTold) {
   FakeBackend backend;
   Subject subject(backend, backend.claims().arithmetic);
-  const LawRun run =
-      RunLaw(*FindLaw("oracle"), subject, {.cases = 5, .stop = [] { return true; }});
+  const LawRun run = RunLaw(*FindLaw("oracle"), subject, {.cases = 5, .stop = [] { return true; }});
   EXPECT_EQ(Name(run.verdict), "stopped");
 }
 
@@ -248,15 +246,14 @@ TEST(Runs, ShrinkWhatBreaksALaw) {
 }
 
 TEST(Runs, SayWhereOnlyTheHistoryBreaksALaw) {
-  const Law law{.name = "test",
-                .sentence = "A test.",
-                .check = [](Subject& subject, const Sample&) {
-                  // The second call of a process is wrong.
-                  const Answer answer =
-                      subject.Ask(PlainSample().problem, Subject::Build(PlainSample()), "call");
-                  const Number number = NumberAt(answer, 0, 0, 0);
-                  ExpectNear("call", {}, number.got, number.want, number.bound);
-                }};
+  const Law law{
+      .name = "test", .sentence = "A test.", .check = [](Subject& subject, const Sample&) {
+        // The second call of a process is wrong.
+        const JudgedCall answer =
+            subject.Ask(PlainSample().problem, Subject::Build(PlainSample()), "call");
+        const Number number = NumberAt(answer, 0, 0, 0);
+        ExpectNear("call", {}, number.got, number.want, number.bound);
+      }};
   FakeBackend backend({.forward = [](const FakeCall& call) {
     if (call.calls > 1) Nudge(call.image, "out", {0, 0, 0}, 1 << 20);
   }});

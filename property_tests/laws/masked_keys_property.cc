@@ -4,12 +4,12 @@
 //
 // Such a key gets the best key that the row does see, with other values, so that it would weigh as
 // much as that one. Other rows may see it; nothing but the row in question is compared.
-#include <fmt/format.h>
-
+#include <algorithm>
 #include <optional>
 
 #include "conformance/run/inputs_random.h"
 #include "property_tests/laws/agree.h"
+#include "property_tests/laws/fit.h"
 #include "property_tests/laws/key_rows.h"
 #include "spec/vocabulary/mask.h"
 
@@ -70,7 +70,7 @@ int Overwrite(const Sample& sample, const CaseInputs& inputs, const Expected& ex
 void Check(Subject& subject, const Sample& sample) {
   const Problem& problem = sample.problem;
   const CaseInputs inputs = Subject::Build(sample);
-  const Answer before = subject.Ask(problem, inputs, "forward");
+  const JudgedCall before = subject.Ask(problem, inputs, "forward");
   const Result<Expected> detailed =
       ComputeExpected(problem, TensorsOf(inputs.image), AllRows(problem), subject.arithmetic(),
                       {.bound = false, .detail = true});
@@ -84,10 +84,28 @@ void Check(Subject& subject, const Sample& sample) {
     const int count = Overwrite(sample, inputs, *detailed, rows[chosen], changed);
     if (count == 0) continue;
     overwritten += count;
-    const Answer after = subject.Ask(problem, changed, "other masked keys");
+    const JudgedCall after = subject.Ask(problem, changed, "other masked keys");
     ExpectEqualRows("other masked keys", before, after, {rows[chosen]});
   }
   if (overwritten == 0) EndAsForeign("the rows see every key");
+}
+
+// A key that stands for two places may be masked in one of them. Cross attention masks nothing, and
+// a causal decoder masks something for the first of two rows.
+void Fit(const Claims& claims, Dice& dice, Sample& sample) {
+  Problem& p = sample.problem;
+  p.page_aliasing = false;
+  const bool has_causal = (claims.features & ATTEST_CLAIM_DECODER_CAUSAL) != 0;
+  const bool masks = p.window_left > 0 || p.window_right > 0 || p.local_block_size > 0 ||
+                     p.custom_mask != MaskKind::kNone;
+  if (!masks && has_causal) BecomeDecoder(claims, Causality::kCausal, p);
+  if (masks || p.attention_type != AttentionType::kDecoder) return;
+  Request& longest = p.requests[static_cast<std::size_t>(
+      dice.Int(0, static_cast<std::int64_t>(p.requests.size()) - 1))];
+  if (longest.q_len < 2) {
+    longest.seq_len = std::max<std::int64_t>(longest.seq_len, 2);
+    longest.q_len = std::min<std::int64_t>(longest.seq_len, dice.Int(2, 6));
+  }
 }
 
 }  // namespace
@@ -95,11 +113,7 @@ void Check(Subject& subject, const Sample& sample) {
 Law MaskedKeysLaw() {
   return {.name = "masked-keys",
           .sentence = "What stands at the keys that a row does not see changes nothing in it.",
-          .fit =
-              [](const Claims&, Dice&, Sample& sample) {
-                // A key that stands for two places may be masked in one of them.
-                sample.problem.page_aliasing = false;
-              },
+          .fit = Fit,
           .applies =
               [](const Sample& sample) {
                 const Problem& p = sample.problem;

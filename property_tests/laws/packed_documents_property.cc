@@ -9,6 +9,7 @@
 
 #include "conformance/judge/rearrange.h"
 #include "property_tests/laws/agree.h"
+#include "property_tests/laws/fit.h"
 
 namespace attest {
 namespace {
@@ -46,28 +47,27 @@ CaseInputs Packed(const Sample& sample, const CaseInputs& batch, Problem& packed
 void Check(Subject& subject, const Sample& sample) {
   const Problem& problem = sample.problem;
   const CaseInputs batch = Subject::Build(sample);
-  const Answer first = subject.Ask(problem, batch, "the batch");
+  const JudgedCall first = subject.Ask(problem, batch, "the batch");
   for (std::size_t r = 0; r < problem.requests.size(); ++r) {
     if (problem.requests[r].q_len == 0) continue;
     const Problem alone = PickRequests(problem, {r});
     const CaseInputs taken = Subject::BuildFor(
         alone, sample, {.texts = {TextsOf(problem)[r]}, .code_unit = batch.code_unit});
-    const Answer document = subject.Ask(alone, taken, "a document alone");
+    const JudgedCall document = subject.Ask(alone, taken, "a document alone");
     ExpectSameRows("a document alone", problem.batch_invariant, first, document,
                    RowsOfRequest(problem, r, alone, 0));
   }
   if (!subject.Has(ATTEST_CLAIM_BOOLEAN_MASK)) return;
   Problem packed;
   const CaseInputs inputs = Packed(sample, batch, packed);
-  const Answer second = subject.Ask(packed, inputs, "documents in one request");
+  const JudgedCall second = subject.Ask(packed, inputs, "documents in one request");
   ExpectEqualRows("documents in one request", first, second, AllRowPairs(problem));
 }
 
-void Fit(const Claims& claims, Dice&, Sample& sample) {
+void Fit(const Claims& claims, Dice& dice, Sample& sample) {
   Problem& p = sample.problem;
-  p.custom_mask = MaskKind::kNone;
-  p.custom_mask_broadcast = {};
-  p.additive_mask_dtype = DType::kFloat32;
+  DropMaskTensors(p);
+  BecomeBatch(dice, p);
   // Packed, all tokens meet all tokens.
   for (Request& request : p.requests) {
     request.seq_len = std::min<std::int64_t>(request.seq_len, 16);

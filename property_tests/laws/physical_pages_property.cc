@@ -8,9 +8,9 @@ namespace {
 
 void Check(Subject& subject, const Sample& sample) {
   const Problem& problem = sample.problem;
-  const Answer first = subject.Ask(problem, Subject::Build(sample), "forward");
+  const JudgedCall first = subject.Ask(problem, Subject::Build(sample), "forward");
   const CaseInputs moved = Subject::Build(sample, {.page_seed = sample.seed + 1});
-  const Answer second = subject.Ask(problem, moved, "on other pages");
+  const JudgedCall second = subject.Ask(problem, moved, "on other pages");
   ExpectSameRows("on other pages", problem.batch_invariant, first, second, AllRowPairs(problem));
 }
 

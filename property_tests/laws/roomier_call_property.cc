@@ -26,8 +26,8 @@ void Check(Subject& subject, const Sample& sample) {
   const CaseInputs inputs = Subject::Build(sample);
   const CaseInputs other = Subject::BuildFor(
       roomier, sample, {.texts = TextsOf(roomier), .code_unit = inputs.code_unit});
-  const Answer first = subject.Ask(problem, inputs, "forward");
-  const Answer second = subject.Ask(roomier, other, "a roomier call");
+  const JudgedCall first = subject.Ask(problem, inputs, "forward");
+  const JudgedCall second = subject.Ask(roomier, other, "a roomier call");
   ExpectSameRows("a roomier call", problem.batch_invariant, first, second, AllRowPairs(problem));
 }
 

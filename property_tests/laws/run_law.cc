@@ -36,7 +36,7 @@ class Trials {
   Trials(const Law& law, Subject& subject, bool afresh)
       : law_(law), subject_(subject), afresh_(afresh) {}
 
-  Outcome Try(const Sample& sample) {
+  LawOutcome Try(const Sample& sample) {
     if (afresh_) subject_.session().StartAfresh();
     return TryLaw(law_, subject_, sample);
   }
@@ -56,7 +56,7 @@ void Shrink(Trials trials, Drawn drawn, const LawPlan& plan, LawFailure& failure
       if (failure.tries >= plan.shrink_tries || (plan.stop && plan.stop())) return;
       ++failure.tries;
       const Sample smaller = *next->value();
-      const Outcome outcome = trials.Try(smaller);
+      const LawOutcome outcome = trials.Try(smaller);
       if (outcome.kind != OutcomeKind::kFails) continue;
       ++failure.steps;
       failure.shrunk = smaller;
@@ -72,7 +72,7 @@ LawFailure ShrinkDrawn(const Law& law, Subject& subject, const Drawn& drawn, con
   const Sample first = *drawn.value();
   LawFailure failure{.first = first, .shrunk = first};
   Trials afresh(law, subject, true);
-  const Outcome again = afresh.Try(first);
+  const LawOutcome again = afresh.Try(first);
   failure.reason = again.reason;
   failure.needs_history = again.kind != OutcomeKind::kFails;
   if (failure.needs_history) return failure;
@@ -141,7 +141,7 @@ LawRun RunLaw(const Law& law, Subject& subject, const LawPlan& plan) {
       if (discard("outside of the claims or of the law's domain")) return run;
       continue;
     }
-    const Outcome outcome = TryLaw(law, subject, *sample);
+    const LawOutcome outcome = TryLaw(law, subject, *sample);
     if (outcome.kind == OutcomeKind::kDoesNotApply) {
       if (discard(outcome.reason)) return run;
       continue;

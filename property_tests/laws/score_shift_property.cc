@@ -28,7 +28,8 @@ CaseInputs WithColumn(const CaseInputs& inputs, const Problem& problem, double n
   return changed;
 }
 
-void CheckLse(const Place& place, const Answer& first, const Answer& second, double shift) {
+void CheckLse(const NumberPlace& place, const JudgedCall& first, const JudgedCall& second,
+              double shift) {
   const Number a = NumberAt(first, place.row.token, place.head, -1);
   const Number b = NumberAt(second, place.row.token, place.head, -1);
   const double allowed = a.bound + b.bound;
@@ -41,10 +42,10 @@ void Check(Subject& subject, const Sample& sample) {
   const Problem& problem = sample.problem;
   const CaseInputs inputs = Subject::Build(sample);
   CaseInputs shifted = WithColumn(inputs, problem, sample.seed % 2 == 0 ? 2.0 : 16.0);
-  const Answer first = subject.Ask(problem, WithColumn(inputs, problem, 0.0), "forward");
-  const Answer second = subject.Ask(problem, shifted, "shifted scores");
+  const JudgedCall first = subject.Ask(problem, WithColumn(inputs, problem, 0.0), "forward");
+  const JudgedCall second = subject.Ask(problem, shifted, "shifted scores");
   const std::vector<RowPair> rows = AllRowPairs(problem);
-  Answer without_lse = first;
+  JudgedCall without_lse = first;
   without_lse.problem.lse = false;  // which is not equal, and is looked at below
   ExpectEqualRows("shifted scores", without_lse, second, rows);
   if (!problem.lse) return;

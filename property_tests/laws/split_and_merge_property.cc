@@ -6,7 +6,7 @@
 // a merge it does it once more.
 #include <fmt/format.h>
 
-#include <cmath>
+#include <algorithm>
 #include <cstring>
 
 #include "conformance/judge/cascade.h"
@@ -14,12 +14,13 @@
 #include "conformance/judge/rearrange.h"
 #include "conformance/run/inputs_merge.h"
 #include "property_tests/laws/agree.h"
+#include "property_tests/laws/fit.h"
 
 namespace attest {
 namespace {
 
 // Puts what a part answered where a merge reads it.
-void CopyPart(const Answer& part, int index, CallImage& merging) {
+void CopyPart(const JudgedCall& part, int index, CallImage& merging) {
   const std::int64_t tokens = NumTokens(part.problem);
   for (std::int64_t token = 0; token < tokens; ++token) {
     for (int head = 0; head < part.problem.num_q_heads; ++head) {
@@ -36,8 +37,8 @@ void CopyPart(const Answer& part, int index, CallImage& merging) {
 }
 
 // The whole as the parts' errors allow it to be merged; `exact`: by us, in double.
-void Compare(std::string_view how, const Answer& whole, const Expected& widened,
-             const Expected& merged, const Answer* answered) {
+void Compare(std::string_view how, const JudgedCall& whole, const Expected& widened,
+             const Expected& merged, const JudgedCall* answered) {
   for (const RowPair& row : AllRowPairs(whole.problem)) {
     for (int head = 0; head < whole.problem.num_q_heads; ++head) {
       const auto line = static_cast<Eigen::Index>(row.token) * whole.problem.num_q_heads + head;
@@ -59,9 +60,9 @@ void Check(Subject& subject, const Sample& sample) {
   const CaseInputs inputs = Subject::Build(sample);
   const CascadePart prefix = PrefixPart(inputs, problem);
   const CascadePart suffix = SuffixPart(inputs, problem);
-  const Answer whole = subject.Ask(problem, inputs, "forward");
-  const Answer first = subject.Ask(prefix.problem, prefix.inputs, prefix.name);
-  const Answer second = subject.Ask(suffix.problem, suffix.inputs, suffix.name);
+  const JudgedCall whole = subject.Ask(problem, inputs, "forward");
+  const JudgedCall first = subject.Ask(prefix.problem, prefix.inputs, prefix.name);
+  const JudgedCall second = subject.Ask(suffix.problem, suffix.inputs, suffix.name);
   Result<CaseInputs> merging = BuildMergeInputs(CaseOf(sample), 2, sample.seed);
   if (!merging.ok()) EndAsVoid(merging.status().message());
   CopyPart(first, 0, merging->image);
@@ -72,7 +73,7 @@ void Check(Subject& subject, const Sample& sample) {
   WidenByParts(first.expected, second.expected, *merged, widened);
   Compare("both parts merged in double", whole, widened, *merged, nullptr);
   if (!subject.Has(ATTEST_CLAIM_MERGE)) return;
-  const Answer answered = subject.AskMerge(problem, *merging, *merged);
+  const JudgedCall answered = subject.AskMerge(problem, *merging, *merged);
   Compare("both parts merged", whole, widened, *merged, &answered);
 }
 
@@ -85,17 +86,13 @@ bool Applies(const Sample& sample) {
 // All requests share at least one page, and their new tokens stand behind the shared ones.
 void Fit(const Claims& claims, Dice& dice, Sample& sample) {
   Problem& p = sample.problem;
-  if (p.attention_type != AttentionType::kDecoder || p.tree_mask) return;
-  if ((claims.features & ATTEST_CLAIM_DECODER_CAUSAL) == 0) {
-    p.causality = Causality::kNonCausal;
-    p.request_causal.clear();
+  if (p.attention_type != AttentionType::kDecoder) {
+    BecomeDecoder(claims, Causality::kNonCausal, p);
   }
+  DropMaskTensors(p);
   p.window_left = p.window_right = p.local_block_size = p.local_block_lookback = 0;
   p.prefix_ranges.clear();
   p.prefix_clamped = p.alibi = p.page_aliasing = false;
-  p.custom_mask = MaskKind::kNone;
-  p.custom_mask_broadcast = {};
-  p.additive_mask_dtype = DType::kFloat32;
   p.lse = true;
   const std::int64_t step = std::int64_t{p.block_size} * p.hybrid_split;
   p.shared_prefix = step * dice.Int(1, std::max<std::int64_t>(1, 12 / step));

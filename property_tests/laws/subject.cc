@@ -38,7 +38,7 @@ CaseInputs Subject::BuildFor(const Problem& problem, const Sample& sample,
   return std::move(*inputs);
 }
 
-Answer Subject::Ask(const Problem& problem, const CaseInputs& inputs, std::string_view how) {
+JudgedCall Subject::Ask(const Problem& problem, const CaseInputs& inputs, std::string_view how) {
   const ScopeAnswer scope = ScopeOf(claims(), problem);
   if (scope.scope != ClaimScope::kInside) {
     EndAsForeign(fmt::format("{}: {}", how, scope.reason));
@@ -53,7 +53,7 @@ Answer Subject::Ask(const Problem& problem, const CaseInputs& inputs, std::strin
   return {.problem = problem, .image = std::move(ran.image), .expected = std::move(*expected)};
 }
 
-Answer Subject::AskMerge(const Problem& problem, const CaseInputs& inputs, Expected expected) {
+JudgedCall Subject::AskMerge(const Problem& problem, const CaseInputs& inputs, Expected expected) {
   Ran ran =
       RunPromised("merge", [&](CallImage& image) { return session_.Merge(inputs.abi, 0, image); },
                   inputs.image, {});

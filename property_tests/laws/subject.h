@@ -19,11 +19,11 @@ namespace attest {
 class Ended : public std::exception {
  public:
   Ended(OutcomeKind kind, std::string reason) : outcome_{kind, std::move(reason)} {}
-  const Outcome& outcome() const { return outcome_; }
+  const LawOutcome& outcome() const { return outcome_; }
   const char* what() const noexcept override { return outcome_.reason.c_str(); }
 
  private:
-  Outcome outcome_;
+  LawOutcome outcome_;
 };
 
 [[noreturn]] void EndAsBroken(std::string reason);
@@ -32,7 +32,7 @@ class Ended : public std::exception {
 
 // What the backend answered to one call, and what it might have: all rows in order, so that line
 // token * num_q_heads + head of `expected` is that token's.
-struct Answer {
+struct JudgedCall {
   Problem problem;
   CallImage image;
   Expected expected;
@@ -59,10 +59,10 @@ class Subject {
   // One forward call. Ends the trial where the problem lies outside the claims (does not apply),
   // where the backend says no, does not answer, or writes where it may not (broken), and where the
   // oracle declines (void). `how` names the call in messages.
-  Answer Ask(const Problem& problem, const CaseInputs& inputs, std::string_view how);
+  JudgedCall Ask(const Problem& problem, const CaseInputs& inputs, std::string_view how);
 
   // merge of the parts of `inputs` (BuildMergeInputs), whose expectation is `expected`.
-  Answer AskMerge(const Problem& problem, const CaseInputs& inputs, Expected expected);
+  JudgedCall AskMerge(const Problem& problem, const CaseInputs& inputs, Expected expected);
 
  private:
   Session& session_;

@@ -8,19 +8,18 @@
 //     Z out = Z_left out_left + Z_right out_right - Z_self out_self
 // and a sink, which counts once in every Z, counts once on both sides. Errors: Z_i is off by at
 // most Z_i (e^(lse bound) - 1), and the quotient of the sums by what that leaves of them.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
 
 #include "property_tests/laws/agree.h"
+#include "property_tests/laws/fit.h"
 
 namespace attest {
 namespace {
 
 struct Part {
-  Answer answer;
+  JudgedCall answer;
   double sign = 1;
 };
 
@@ -37,7 +36,7 @@ double LargestLse(const std::array<Part, 3>& parts, std::int64_t token, int head
 }
 
 // Z_left + Z_right - Z_self, as answered.
-Sum Mass(const std::array<Part, 3>& parts, const Place& place, double top) {
+Sum Mass(const std::array<Part, 3>& parts, const NumberPlace& place, double top) {
   Sum mass;
   for (const Part& part : parts) {
     const Number lse = NumberAt(part.answer, place.row.token, place.head, -1);
@@ -49,7 +48,7 @@ Sum Mass(const std::array<Part, 3>& parts, const Place& place, double top) {
 }
 
 // The same of Z out.
-Sum Moment(const std::array<Part, 3>& parts, const Place& place, double top) {
+Sum Moment(const std::array<Part, 3>& parts, const NumberPlace& place, double top) {
   Sum moment;
   for (const Part& part : parts) {
     const Number lse = NumberAt(part.answer, place.row.token, place.head, -1);
@@ -62,7 +61,7 @@ Sum Moment(const std::array<Part, 3>& parts, const Place& place, double top) {
   return moment;
 }
 
-void CheckLine(const Answer& whole, const std::array<Part, 3>& parts, const RowPair& row,
+void CheckLine(const JudgedCall& whole, const std::array<Part, 3>& parts, const RowPair& row,
                int head) {
   const double top = LargestLse(parts, row.token, head);
   const Number lse = NumberAt(whole, row.token, head, -1);
@@ -78,7 +77,7 @@ void CheckLine(const Answer& whole, const std::array<Part, 3>& parts, const RowP
   ExpectNear(how, {row, head, -1}, lse.got, std::log(mass.value) + top,
              lse.bound - std::log1p(-mass.error / right));
   for (int dim = 0; dim < whole.problem.head_dim_v; ++dim) {
-    const Place place{row, head, dim};
+    const NumberPlace place{row, head, dim};
     const Sum moment = Moment(parts, place, top);
     const Number out = NumberAt(whole, row.token, head, dim);
     const double quotient_error = (moment.error + std::abs(out.want) * mass.error) / least;
@@ -96,7 +95,7 @@ void Check(Subject& subject, const Sample& sample) {
     return subject.Ask(part, Retitled(inputs, part), how);
   };
   const std::int64_t width = problem.window_left;
-  const Answer whole = ask(width, width, "the window");
+  const JudgedCall whole = ask(width, width, "the window");
   const std::array<Part, 3> parts = {{{ask(width, 1, "its left half"), 1.0},
                                       {ask(1, width, "its right half"), 1.0},
                                       {ask(1, 1, "its middle"), -1.0}}};
@@ -115,11 +114,9 @@ bool Applies(const Sample& sample) {
 
 void Fit(const Claims& claims, Dice& dice, Sample& sample) {
   Problem& p = sample.problem;
-  if (p.attention_type == AttentionType::kEncoderDecoder) return;
-  if (p.attention_type == AttentionType::kDecoder) {
+  if (p.attention_type != AttentionType::kEncoderOnly) {
     if ((claims.features & ATTEST_CLAIM_DECODER_NON_CAUSAL) == 0) return;
-    p.causality = Causality::kNonCausal;
-    p.request_causal.clear();
+    BecomeDecoder(claims, Causality::kNonCausal, p);
   }
   p.tree_mask = p.prefix_clamped = false;
   p.local_block_size = p.local_block_lookback = 0;

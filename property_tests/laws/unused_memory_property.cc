@@ -15,8 +15,9 @@ void Check(Subject& subject, const Sample& sample) {
   } else {
     other.poison = sample.seed % 2 == 0 ? Poison::kNan : Poison::kInf;
   }
-  const Answer first = subject.Ask(sample.problem, Subject::Build(sample), "forward");
-  const Answer second = subject.Ask(sample.problem, Subject::Build(other), "other unused memory");
+  const JudgedCall first = subject.Ask(sample.problem, Subject::Build(sample), "forward");
+  const JudgedCall second =
+      subject.Ask(sample.problem, Subject::Build(other), "other unused memory");
   ExpectEqualRows("other unused memory", first, second, AllRowPairs(sample.problem));
 }
 

@@ -26,7 +26,8 @@ CaseInputs Thinned(const CaseInputs& inputs, const Problem& problem, std::int64_
   return thinned;
 }
 
-void CheckPlace(const Place& place, const Answer& whole, const Answer& even, const Answer& odd) {
+void CheckPlace(const NumberPlace& place, const JudgedCall& whole, const JudgedCall& even,
+                const JudgedCall& odd) {
   const Number sum = NumberAt(whole, place.row.token, place.head, place.dim);
   const Number a = NumberAt(even, place.row.token, place.head, place.dim);
   const Number b = NumberAt(odd, place.row.token, place.head, place.dim);
@@ -39,9 +40,9 @@ void CheckPlace(const Place& place, const Answer& whole, const Answer& even, con
 void Check(Subject& subject, const Sample& sample) {
   const Problem& problem = sample.problem;
   const CaseInputs inputs = Subject::Build(sample);
-  const Answer whole = subject.Ask(problem, inputs, "all values");
-  const Answer even = subject.Ask(problem, Thinned(inputs, problem, 1), "values of even keys");
-  const Answer odd = subject.Ask(problem, Thinned(inputs, problem, 0), "values of odd keys");
+  const JudgedCall whole = subject.Ask(problem, inputs, "all values");
+  const JudgedCall even = subject.Ask(problem, Thinned(inputs, problem, 1), "values of even keys");
+  const JudgedCall odd = subject.Ask(problem, Thinned(inputs, problem, 0), "values of odd keys");
   for (const RowPair& row : AllRowPairs(problem)) {
     for (int head = 0; head < problem.num_q_heads; ++head) {
       for (int dim = 0; dim < problem.head_dim_v; ++dim) {
