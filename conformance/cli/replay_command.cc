@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "conformance/cli/backend_runner.h"
 #include "conformance/cli/record_text.h"
@@ -24,8 +25,10 @@ struct ReplayFlags {
   bool json = false;
 };
 
+bool IsFile(const ReplayFlags& flags) { return flags.what.ends_with(".json"); }
+
 Result<Case> FindOrRead(const ReplayFlags& flags, const Spec& spec) {
-  if (!flags.what.ends_with(".json")) return FindCase(spec.cases, flags.what);
+  if (!IsFile(flags)) return FindCase(spec.cases, flags.what);
   const Result<std::string> text = ReadFile(flags.what);
   if (!text.ok()) return text.status();
   return CaseFromJson(*text, flags.what);
@@ -65,25 +68,43 @@ Result<ExitCode> RunReplay(const ReplayFlags& flags) {
   return ExitCodeOf(record->verdict);
 }
 
+// A file that one of `files` reads is its to run; anything else is a case.
+Result<ExitCode> RunReplay(const ReplayFlags& flags, const std::vector<FileReplay>& files) {
+  const Result<std::string> text = IsFile(flags) ? ReadFile(flags.what) : std::string();
+  if (!text.ok()) return text.status();
+  for (const FileReplay& file : files) {
+    if (!IsFile(flags) || !file.reads(*text)) continue;
+    return file.run({.text = *text,
+                     .filename = flags.what,
+                     .backend = flags.backend,
+                     .arithmetic = flags.arithmetic,
+                     .json = flags.json});
+  }
+  return RunReplay(flags);
+}
+
 }  // namespace
 
-Subcommand ReplayCommand() {
+Subcommand ReplayCommand(std::vector<FileReplay> files) {
   return {
       .name = "replay",
       .summary = "Run one case alone and show what is wrong, and where",
       .examples =
           "Examples:\n"
           "  attest replay 'masks/causal/q_len=3' --backend cpu\n"
-          "  attest replay case.json --backend ./libmine.so --seed 7\n\n"
+          "  attest replay case.json --backend ./libmine.so --seed 7\n"
+          "  attest replay build/properties/masked-keys.json --backend cpu\n\n"
           "Exits with 0 for a pass, 4 for a mistrusted case, 1 for anything else.",
-      .declare = [](CLI::App& app) -> Action {
+      .declare = [files = std::move(files)](CLI::App& app) -> Action {
         auto flags = std::make_shared<ReplayFlags>();
-        app.add_option("CASE", flags->what, "case id, or a file ending in .json")->required();
+        app.add_option("CASE", flags->what,
+                       "case id, or a file ending in .json: a case, or a sample of a law")
+            ->required();
         app.add_option("--backend", flags->backend, "cpu, null, or FILE.so[:SELECTOR]")->required();
         app.add_option("--seed", flags->seed, "seed of the inputs (default: 0)");
         app.add_option("--arithmetic", flags->arithmetic, "tighter class to judge by");
         app.add_flag("--json", flags->json, "print the record as JSON");
-        return [flags] { return RunReplay(*flags); };
+        return [flags, files] { return RunReplay(*flags, files); };
       }};
 }
 
