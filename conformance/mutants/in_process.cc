@@ -38,8 +38,8 @@ class AbiCall {
 
  private:
   // A view that nobody reads or writes through.
-  TensorView Dense(DType dtype, const std::vector<std::int64_t>& shape) const {
-    return {.data = &nothing_, .dtype = dtype, .shape = shape, .strides = DenseStrides(shape)};
+  static TensorView Dense(DType dtype, const std::vector<std::int64_t>& shape) {
+    return {.data = nullptr, .dtype = dtype, .shape = shape, .strides = DenseStrides(shape)};
   }
 
   static attest_tensor_t Abi(const TensorView& view) {
@@ -89,7 +89,6 @@ class AbiCall {
   std::vector<std::uint8_t> request_causal_;
   TensorView ranges_view_;
   TensorView causal_view_;
-  std::byte nothing_{};
 };
 
 // Keeps the elements of the lines that were asked about.
@@ -166,6 +165,16 @@ MutantAnswer RunMutant(const Problem& problem, const AttentionTensors& tensors,
   for (const MutantLine& line : lines) ComputeLine(call, line.request, line.row, line.head, put);
   if (mutant.hooks.after != nullptr) mutant.hooks.after(call, put);
   return answer;
+}
+
+void RememberCall(const Problem& problem, const AttentionTensors& tensors, CallMemories& memories) {
+  const AbiCall call(problem, tensors, {});
+  memories.Before(call.problem());
+  memories.After(call.problem(), call.args());
+}
+
+Memory MemoryAt(const Problem& problem, CallMemories& memories) {
+  return memories.Before(ToAbi(problem));
 }
 
 }  // namespace attest
