@@ -38,8 +38,8 @@ class AbiCall {
 
  private:
   // A view that nobody reads or writes through.
-  static TensorView Dense(DType dtype, const std::vector<std::int64_t>& shape) {
-    return {.data = nullptr, .dtype = dtype, .shape = shape, .strides = DenseStrides(shape)};
+  TensorView Dense(DType dtype, const std::vector<std::int64_t>& shape) const {
+    return {.data = &nothing_, .dtype = dtype, .shape = shape, .strides = DenseStrides(shape)};
   }
 
   static attest_tensor_t Abi(const TensorView& view) {
@@ -89,6 +89,7 @@ class AbiCall {
   std::vector<std::uint8_t> request_causal_;
   TensorView ranges_view_;
   TensorView causal_view_;
+  std::byte nothing_{};  // a tensor without an address counts as absent
 };
 
 // Keeps the elements of the lines that were asked about.

@@ -91,6 +91,8 @@ std::string HtmlFailureCard(const Report& report, const Failure& failure, std::s
     text += fmt::format("<p>{}</p>\n", ProseMarkup(failure.value->sentence));
   }
   text += fmt::format("<p class='reason'>{}</p>\n", EscapeMarkup(record.reason));
+  const std::string diagnosis = DiagnosisOf(report, record.case_id);
+  if (!diagnosis.empty()) text += fmt::format("<pre>{}</pre>\n", EscapeMarkup(diagnosis));
   text += Citations(report, record);
   if (failure.value != nullptr) {
     text += "<div class='pictures'>" + HtmlFigure(MaskPicture(*failure.value, record)) +
