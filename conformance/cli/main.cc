@@ -6,6 +6,6 @@ int main(int argc, char** argv) {
       argc, argv,
       {attest::CertifyCommand(), attest::ReplayCommand(), attest::ListCommand(),
        attest::VerifyCommand(), attest::DiffCommand(), attest::MergeCommand(),
-       attest::BenchCommand(), attest::EvalCommand(), attest::JudgeCommand(),
+       attest::BenchCommand(), attest::EvalCommand(), attest::JudgeCommand(), attest::KillCommand(),
        attest::ProbeCommand(), attest::StudyCommand()});
 }
