@@ -39,12 +39,14 @@ enum class CaseKind : std::uint8_t {
   kBatchInvariance,  // batch-invariant: the same request alone, elsewhere, among other lengths, on
                      // other pages; same bits
   kChunkInvariance,  // chunk-invariant: the same rows of a prefill cut elsewhere; same bits
+  kAfterOthers,      // one forward call, judged against the oracle each time: in a process that has
+                     // first answered another call, which differs in one thing
 };
 inline constexpr std::array kAllCaseKinds = {
-    CaseKind::kForward,        CaseKind::kRefusal,    CaseKind::kInvalid,
-    CaseKind::kDeterminism,    CaseKind::kWriteKv,    CaseKind::kMerge,
-    CaseKind::kCascade,        CaseKind::kNeighbours, CaseKind::kBatchInvariance,
-    CaseKind::kChunkInvariance};
+    CaseKind::kForward,         CaseKind::kRefusal,    CaseKind::kInvalid,
+    CaseKind::kDeterminism,     CaseKind::kWriteKv,    CaseKind::kMerge,
+    CaseKind::kCascade,         CaseKind::kNeighbours, CaseKind::kBatchInvariance,
+    CaseKind::kChunkInvariance, CaseKind::kAfterOthers};
 inline constexpr int kMaxMergeParts = 5;
 
 // How q, k and v are filled. What each one can show: conformance/run/inputs.h.
@@ -119,7 +121,7 @@ std::string ContentHash(const Case& value);
 std::string_view Name(Tier value);      // "smoke" "ci" "full"
 std::string_view Name(CaseKind value);  // "forward" "refusal" "invalid" "determinism" "write-kv"
                                         // "merge" "cascade" "neighbours" "batch-invariance"
-                                        // "chunk-invariance"
+                                        // "chunk-invariance" "after-others"
 std::string_view Name(Recipe value);    // "v-coded" "k-coded" "generic" "peaked" "positive"
                                         // "stepped"
 std::string_view Name(Poison value);    // "loud" "nan" "inf"
