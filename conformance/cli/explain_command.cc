@@ -25,6 +25,7 @@ struct ExplainFlags {
   std::string backend;
   std::string arithmetic;
   std::string out;
+  std::string without;
   std::uint64_t seed = 0;
   int most_tried = 400;
   bool json = false;
@@ -117,9 +118,9 @@ Result<ExitCode> RunExplain(const ExplainFlags& flags) {
                                                 value->id));
     return ExitCode::kDone;
   }
-  const Explanation explained =
-      Explain(**session, std::move(*failing), spec->cases.cases,
-              {.diagnosis = {.run = run}, .most_tried = flags.most_tried});
+  const Explanation explained = Explain(
+      **session, std::move(*failing), spec->cases.cases,
+      {.diagnosis = {.run = run, .without = flags.without}, .most_tried = flags.most_tried});
   const std::vector<MutantEntry> catalogue = MutantCatalogue(spec->clauses);
   const std::string text =
       TextOf(flags, explained, catalogue, flags.out.empty() ? "" : flags.out + "/smallest.json");

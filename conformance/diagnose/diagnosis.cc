@@ -48,12 +48,17 @@ std::vector<const Mutant*> Agreeing(const std::vector<Match>& matches) {
   return agreeing;
 }
 
-std::vector<const Mutant*> WholeShelf(std::string_view without) {
-  std::vector<const Mutant*> all;
+// Mistakes that break a clause of `value`, or all others. Each takes a process of its own, so those
+// that are not likely are left until none of the likely ones fits.
+std::vector<const Mutant*> Shelf(const Case& value, bool cited, std::string_view without) {
+  std::vector<const Mutant*> chosen;
   for (const Mutant& mutant : Mutants()) {
-    if (!mutant.clause.empty() && mutant.id != without) all.push_back(&mutant);
+    if (mutant.clause.empty() || mutant.id == without) continue;
+    const bool cites =
+        std::find(value.clauses.begin(), value.clauses.end(), mutant.clause) != value.clauses.end();
+    if (cites == cited) chosen.push_back(&mutant);
   }
-  return all;
+  return chosen;
 }
 
 const MutantEntry* EntryOf(const std::vector<MutantEntry>& catalogue, std::string_view id) {
