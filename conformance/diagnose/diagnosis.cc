@@ -106,8 +106,11 @@ Diagnosis Diagnose(Session& session, const Observation& failing, const std::vect
                                              candidates.size(), matches.size(), failing.value.id));
     candidates = TestByNumbers(session, failing, cases, options, candidates, &diagnosis);
   } else {
-    candidates =
-        TestByRecords(session, failing, cases, options, WholeShelf(options.without), &diagnosis);
+    for (const bool cited : {true, false}) {
+      if (!candidates.empty()) break;
+      candidates = TestByRecords(session, failing, cases, options,
+                                 Shelf(failing.value, cited, options.without), &diagnosis);
+    }
   }
   for (const Mutant* mutant : candidates) {
     const auto match = std::find_if(matches.begin(), matches.end(),
