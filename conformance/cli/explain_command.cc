@@ -158,6 +158,7 @@ Subcommand ExplainCommand() {
         app.add_option("--arithmetic", flags->arithmetic, "tighter class to judge by");
         app.add_option("--tries", flags->most_tried, "cases that may be run to make it small")
             ->check(CLI::Range(0, 100000));
+        app.add_option("--without", flags->without, "known mistake that is left out of account");
         app.add_option("--out", flags->out,
                        "directory for explain.{json,txt,html} and smallest.json");
         app.add_flag("--json", flags->json, "print JSON");
