@@ -36,10 +36,8 @@ std::vector<Planted> PlantedDefects() {
   return {
       {"causal-top-left", nothing},
       {"causal-one-more", nothing},
-      {"last-key-missing", nothing},
       {"head-interleaved", nothing},
       {"second-page-is-first", nothing},
-      {"uniform-query-length", nothing},
       {"window-one-long", [](Problem& p, int n) { p.window_left = n; }},
       {"window-both-one-short",
        [](Problem& p, int n) {
@@ -155,7 +153,7 @@ TEST_P(Shrunk, IsAtMostTwiceTheSmallestThatShowsTheDefect) {
   ASSERT_TRUE(session.ok()) << session.status().message();
   Subject subject(**session, (*session)->claims().arithmetic);
   const LawRun run =
-      RunLaw(*FindLaw("oracle"), subject, {.cases = 200, .seed = 20260101, .largest = 60});
+      RunLaw(*FindLaw("oracle"), subject, {.cases = 200, .seed = 20260101, .largest = 25});
   ASSERT_TRUE(run.failure.has_value()) << run.cases << " cases hold";
   const double shrunk = MultiplyAdds(run.failure->shrunk.problem);
   const double least = Least(GetParam());
