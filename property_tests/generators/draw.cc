@@ -179,6 +179,8 @@ class Drawer {
       p_.requests.push_back(request);
       if (p_.causality == Causality::kPerRequest) p_.request_causal.push_back(dice_.OneIn(2));
     }
+    // A call without a row says nothing.
+    if (NumTokens(p_) == 0) p_.requests[0] = {1, 1};
     if (!p_.uses_paged_kv() || p_.page_aliasing || !dice_.OneIn(6)) return;
     std::int64_t shortest = p_.requests[0].seq_len;
     for (const Request& request : p_.requests) shortest = std::min(shortest, request.seq_len);

@@ -51,7 +51,7 @@ Draws Draw(const Aim& aim, int count) {
 TEST(Generator, EverythingThatIsDrawnIsValidInsideTheClaimsAndCanBeBuilt) {
   for (const Claims& claims : {EverythingClaims(), NarrowClaims()}) {
     const Aim aim{.claims = claims};
-    for (const Sample& sample : Draw(aim, 150).samples) {
+    for (const Sample& sample : Draw(aim, 60).samples) {
       EXPECT_EQ(Validate(sample.problem).message(), "") << Describe(sample);
       EXPECT_EQ(ScopeOf(claims, sample.problem).reason, "") << Describe(sample);
       EXPECT_EQ(WhyOutside(aim, sample), "") << Describe(sample);

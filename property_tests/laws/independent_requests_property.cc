@@ -48,6 +48,7 @@ Law IndependentRequestsLaw() {
   return {
       .name = "independent-requests",
       .sentence = "A request does not see the others, neither their contents nor their lengths.",
+      .fit = [](const Claims&, Dice& dice, Sample& sample) { BecomeBatch(dice, sample.problem); },
       .applies = [](const Sample& sample) { return sample.problem.requests.size() > 1; },
       .check = Check};
 }

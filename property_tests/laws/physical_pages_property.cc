@@ -2,6 +2,7 @@
 //
 // Which physical page holds what changes nothing: not the bits, in batch-invariant mode.
 #include "property_tests/laws/agree.h"
+#include "property_tests/laws/fit.h"
 
 namespace attest {
 namespace {
@@ -19,6 +20,13 @@ void Check(Subject& subject, const Sample& sample) {
 Law PhysicalPagesLaw() {
   return {.name = "physical-pages",
           .sentence = "Which physical page holds what changes nothing.",
+          .fit =
+              [](const Claims& claims, Dice&, Sample& sample) {
+                const bool causal = (claims.features & ATTEST_CLAIM_DECODER_CAUSAL) != 0;
+                if (causal && !sample.problem.uses_paged_kv()) {
+                  BecomeDecoder(claims, Causality::kCausal, sample.problem);
+                }
+              },
           .applies = [](const Sample& sample) { return sample.problem.uses_paged_kv(); },
           .check = Check};
 }

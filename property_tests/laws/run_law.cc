@@ -135,7 +135,8 @@ LawRun RunLaw(const Law& law, Subject& subject, const LawPlan& plan) {
       return run;
     }
     // From small to large, so that what breaks on anything breaks on something small.
-    const Drawn drawn = generator(random.split(), 100 * run.cases / std::max(plan.cases, 1));
+    const Drawn drawn =
+        generator(random.split(), plan.largest * run.cases / std::max(plan.cases, 1));
     const std::optional<Sample> sample = drawn.value();
     if (!sample) {
       if (discard("outside of the claims or of the law's domain")) return run;

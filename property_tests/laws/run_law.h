@@ -17,6 +17,7 @@ namespace attest {
 struct LawPlan {
   int cases = 100;  // in which the law must hold
   std::uint64_t seed = 0;
+  int largest = 100;  // size of the last sample, 0..100; the first has size 0
   int shrink_tries = 4000;
   // Asked before each case and each shrink; true ends the run there.
   std::function<bool()> stop;

@@ -7,7 +7,8 @@
 //     Z = Z_left + Z_right - Z_self
 //     Z out = Z_left out_left + Z_right out_right - Z_self out_self
 // and a sink, which counts once in every Z, counts once on both sides. Errors: Z_i is off by at
-// most Z_i (e^(lse bound) - 1), and the quotient of the sums by what that leaves of them.
+// most Z_i (e^(lse bound) - 1), and the quotient of the sums by what that leaves of them. The sums
+// are taken in double: an exponential of at most 745 has a relative error below 2^-42.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -22,6 +23,8 @@ struct Part {
   JudgedCall answer;
   double sign = 1;
 };
+
+constexpr double kDoubleNoise = 0x1p-42;
 
 // A sum of Z_i and its error; relative to e^top.
 struct Sum {
@@ -42,7 +45,7 @@ Sum Mass(const std::array<Part, 3>& parts, const NumberPlace& place, double top)
     const Number lse = NumberAt(part.answer, place.row.token, place.head, -1);
     const double z = std::exp(lse.got - top);
     mass.value += part.sign * z;
-    mass.error += std::exp(lse.want - top) * std::expm1(lse.bound);
+    mass.error += std::exp(lse.want - top) * (std::expm1(lse.bound) + kDoubleNoise);
   }
   return mass;
 }
@@ -56,7 +59,8 @@ Sum Moment(const std::array<Part, 3>& parts, const NumberPlace& place, double to
     moment.value += part.sign * std::exp(lse.got - top) * out.got;
     const double z = std::exp(lse.want - top);
     const double off = std::expm1(lse.bound);
-    moment.error += z * (off * (std::abs(out.want) + out.bound) + out.bound);
+    moment.error += z * (off * (std::abs(out.want) + out.bound) + out.bound) +
+                    kDoubleNoise * std::abs(z * out.got);
   }
   return moment;
 }
