@@ -15,7 +15,7 @@
 #include "conformance/cli/engine.h"
 #include "conformance/cli/interrupt.h"
 #include "conformance/cli/subcommand.h"
-#include "conformance/diagnose/diagnosis.h"
+#include "conformance/diagnose/explain.h"
 #include "conformance/judge/self_check.h"
 #include "conformance/report/certificate.h"
 #include "conformance/report/console.h"
@@ -101,10 +101,12 @@ std::vector<CaseDiagnosis> DiagnoseFailures(const CertifyPlan& plan, const Repor
     const Result<std::unique_ptr<Session>> session = Session::Open(plan.backend, plan.session);
     if (!session.ok()) break;
     const RunOptions run{.seed = plan.info.seed, .arithmetic = plan.info.arithmetic};
-    const Result<Observation> failing = Observe(**session, *failure.value, run);
+    Result<Observation> failing = Observe(**session, *failure.value, run);
     if (!failing.ok() || !failing->wrong()) continue;
-    const Diagnosis diagnosis = Diagnose(**session, *failing, plan.spec.cases.cases, {.run = run});
-    diagnoses.push_back({failure.value->id, DiagnosisText(diagnosis, catalogue)});
+    const Explanation explained =
+        Explain(**session, std::move(*failing), plan.spec.cases.cases,
+                {.diagnosis = {.run = run}, .most_tried = 200, .minimise_named = false});
+    diagnoses.push_back({failure.value->id, DiagnosisText(explained.diagnosis, catalogue)});
   }
   return diagnoses;
 }

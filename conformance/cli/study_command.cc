@@ -117,8 +117,7 @@ void AddFlags(CLI::App& app, StudyFlags& flags) {
       ->check(CLI::Range(512, 1 << 20));
   app.add_option("--trials", flags.power.trials, "power: of each length; 0: fewer the longer (0)")
       ->check(CLI::Range(0, 1000));
-  app.add_option("--mistake", flags.power.mistakes,
-                 "power: this mistake alone; may be given again")
+  app.add_option("--mistake", flags.power.mistakes, "power: this mistake alone; may be given again")
       ->expected(1)
       ->take_all();
   app.add_flag("--unlisted", flags.naming.unlisted,

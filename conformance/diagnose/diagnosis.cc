@@ -90,7 +90,7 @@ nlohmann::ordered_json ToJson(const Hypothesis& one, const std::vector<MutantEnt
 }  // namespace
 
 std::string_view Diagnosis::confidence() const {
-  if (named.empty()) return "none";
+  if (named.empty()) return by_needs ? "likely" : "none";
   return experiments > 0 ? "exact" : "weak";
 }
 
@@ -139,7 +139,11 @@ Diagnosis DiagnoseNumbers(const Numbers& numbers, std::string_view without) {
 std::string DiagnosisText(const Diagnosis& diagnosis, const std::vector<MutantEntry>& catalogue) {
   std::string text;
   if (diagnosis.named.empty()) {
-    text = "no known mistake explains it\n";
+    text = "no known mistake explains it";
+    if (diagnosis.by_needs) {
+      text += fmt::format("; what it needs points to {}", diagnosis.bug_class);
+    }
+    text += "\n";
   } else if (diagnosis.named.size() == 1) {
     text = fmt::format("behaves like {}\n", Describe(diagnosis.named[0], catalogue));
   } else {

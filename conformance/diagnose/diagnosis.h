@@ -30,11 +30,13 @@ struct Diagnosis {
   std::string bug_class;
   // Mistakes that predict all that was seen; no case that was tried tells them apart. Mostly one.
   std::vector<Hypothesis> named;
-  std::vector<Hypothesis> others;     // at most 3 that come near, best first
+  bool by_needs = false;           // nothing is named; bug_class is that of what the failure needs
+  std::vector<Hypothesis> others;  // at most 3 that come near, best first
   std::vector<std::string> evidence;  // one line each, in the order in which it was found
   int experiments = 0;                // cases that were run to decide
 
-  // "exact": it was put to the test and held; "weak": nothing was there to test it with.
+  // "exact": what is named was put to the test and held; "weak": nothing was there to test it with;
+  // "likely": nothing is named, and only the class is given; "none".
   std::string_view confidence() const;
 };
 

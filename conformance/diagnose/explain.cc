@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "conformance/diagnose/class_of_needs.h"
 #include "conformance/diagnose/match.h"
 #include "spec/cases/case_json.h"
 
@@ -60,8 +61,14 @@ Explanation Explain(Session& session, Observation failing, const std::vector<Cas
   RunOptions run = options.diagnosis.run;
   run.statistics = failing.record.rule == "statistics";
   const SameFailure same(session, failing, explanation.diagnosis, run);
-  Minimised least = Minimise(failing.value, same, options.most_tried);
-  explanation.smallest_record = RunCase(session, least.value, run);
+  const bool small = options.minimise_named || explanation.diagnosis.named.empty();
+  Minimised least = Minimise(failing.value, same, small ? options.most_tried : 0);
+  explanation.smallest_record =
+      least.tried > 0 ? RunCase(session, least.value, run) : failing.record;
+  if (explanation.diagnosis.named.empty()) {
+    explanation.diagnosis.bug_class = ClassOfNeeds(least.value, explanation.smallest_record);
+    explanation.diagnosis.by_needs = !explanation.diagnosis.bug_class.empty();
+  }
   explanation.smallest = std::move(least.value);
   explanation.tried = least.tried;
   explanation.value = std::move(failing.value);

@@ -27,6 +27,8 @@ struct Explanation {
 struct ExplainOptions {
   DiagnosisOptions diagnosis;
   int most_tried = 400;  // cases that the minimiser may run
+  // Make the case small also where a mistake is named, for the reader.
+  bool minimise_named = true;
 };
 
 // `failing` failed in `session`.

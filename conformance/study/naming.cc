@@ -8,13 +8,14 @@
 #include <mutex>
 #include <thread>
 
-#include "conformance/diagnose/diagnosis.h"
+#include "conformance/diagnose/explain.h"
 #include "conformance/mutants/mutant.h"
 #include "conformance/run/run_case.h"
 
 namespace attest {
 namespace {
 
+constexpr int kMostTried = 200;          // to make a case small
 constexpr std::size_t kMostCases = 100;  // of a clause and tier, the small ones first
 
 std::vector<const Case*> CasesOf(const std::vector<Case>& cases, const Claims& claims,
@@ -45,11 +46,12 @@ Naming NameOne(const Mutant& mutant, const std::vector<Case>& cases, bool unlist
     for (const Case* value : CasesOf(cases, session.claims(), mutant.clause, tier)) {
       if (RunCase(session, *value, run).verdict == Verdict::kPass) continue;
       // A mistake that shows only after other calls may not show in a fresh process.
-      const Result<Observation> failing = Observe(session, *value, run);
+      Result<Observation> failing = Observe(session, *value, run);
       if (!failing.ok() || !failing->wrong()) continue;
-      DiagnosisOptions options{.run = run};
-      if (unlisted) options.without = mutant.id;
-      const Diagnosis diagnosis = Diagnose(session, *failing, cases, options);
+      ExplainOptions options{
+          .diagnosis = {.run = run}, .most_tried = kMostTried, .minimise_named = false};
+      if (unlisted) options.diagnosis.without = mutant.id;
+      const Diagnosis diagnosis = Explain(session, std::move(*failing), cases, options).diagnosis;
       naming.case_id = value->id;
       naming.named_class = diagnosis.bug_class;
       for (const Hypothesis& one : diagnosis.named) naming.named.emplace_back(one.mutant->id);
