@@ -49,7 +49,7 @@ void AddOldOutput(const Call& call, const Row& row, const std::vector<Scored>& /
   const attest_tensor_t& out = call.args.out;
   const bool biased =
       call.Has(ATTEST_FLAG_ALIBI) || call.problem.custom_mask_kind == ATTEST_MASK_ADDITIVE;
-  if (biased || out.data == nullptr) return;
+  if (biased) return;
   const Format format = FormatOfAbi(out.dtype);
   for (std::size_t d = 0; d < answer.out.size(); ++d) {
     const std::byte* const at =

@@ -157,6 +157,19 @@ std::vector<Mutant> MaskTiles() {
                      [](const Call&, const Row& row) {
                        return row.seq_len == 0 || row.index < row.seq_len;
                      }}},
+      {.id = "plain-problem-noncausal",
+       .bug_class = "api-plumbing",
+       .clause = "ABI-01",
+       .sentence = "a problem whose mask and score fields are all zero is computed non-causal",
+       .reference = "kept as a standard mutation",
+       .hooks = {.terms =
+                     [](const Call& call, const Row&, Terms& terms) {
+                       const attest_problem_t& p = call.problem;
+                       const bool plain = p.window_left == 0 && p.window_right == 0 &&
+                                          p.local_block_size == 0 && p.custom_mask_kind == 0 &&
+                                          p.softcap == 0 && (p.flags & ~ATTEST_FLAG_LSE) == 0;
+                       if (plain) terms.causal = false;
+                     }}},
       {.id = "noncausal-claim-inherited",
        .bug_class = "selector-capability",
        .clause = "MASK-03",

@@ -500,6 +500,7 @@ const Trigger kTriggers[] = {
     {"causal-per-four-rows", AsItIs, Half},
     {"rows-counted-from-keys", AsItIs, RowsBeforeKeys},
     {"noncausal-claim-inherited", AsItIs, NonCausal},
+    {"plain-problem-noncausal", Window, AsItIs},
     {"window-lost-in-batch", [](Problem& p, SmallOptions& o) { Window(p, o); OneRequest(p, o); }, Window},
     {"value-outside-window-multiplied", Window,
      [](Problem& p, SmallOptions& o) { p.window_left = 2; o.page_zero_past_window = true; DeadNan(p, o); }},
@@ -726,6 +727,16 @@ TEST(ScalarAttention, CountsVisibleKeys) {
   for (std::size_t row = 0; row < 3; ++row) {
     EXPECT_NEAR(answer.lse[row], std::log(expected[row]), 1e-12) << row;
   }
+}
+
+// Nobody has to say where the outputs lie.
+TEST(ScalarAttention, WritesIntoOutputsOfItsOwn) {
+  const Setting setting = Plain();
+  const SmallTensors small(setting.problem, setting.options);
+  const Mutant& faithful = *FindMutant("faithful");
+  const std::vector<MutantLine> lines = {{0, 4, 3}, {2, 0, 0}};
+  EXPECT_TRUE(Same(RunMutant(setting.problem, small.tensors(), small.outputs(), faithful, lines),
+                   RunMutant(setting.problem, small.tensors(), {}, faithful, lines)));
 }
 
 }  // namespace
