@@ -2,7 +2,7 @@
 #include "conformance/diagnose/class_of_needs.h"
 
 #include <algorithm>
-#include <cstdint>
+#include <vector>
 
 namespace attest {
 namespace {
@@ -24,12 +24,6 @@ bool SeesAKey(const Problem& p) {
                      [](const Request& r) { return r.seq_len >= r.q_len && r.seq_len > 0; });
 }
 
-bool HasMask(const Problem& p) {
-  return p.window_left > 0 || p.window_right > 0 || p.local_block_size > 0 || p.tree_mask ||
-         !p.prefix_ranges.empty() || p.custom_mask != MaskKind::kNone ||
-         p.causality != Causality::kCausal || p.attention_type != AttentionType::kDecoder;
-}
-
 bool HasPagingFeature(const Problem& p) {
   return p.page_aliasing || p.shared_prefix > 0 || p.hybrid_split > 1 || p.block_table_extra > 0;
 }
@@ -40,12 +34,27 @@ bool HasLayout(const Problem& p) {
   return cache || p.token_layout != TokenLayout::kDense;
 }
 
-// A window and nothing that another class could come from.
-bool IsPlainWindow(const Case& value) {
+// The features that are needed, each with its class; a mistake that needs two of them may be of
+// either.
+std::vector<std::string_view> ClassesOfFeatures(const Case& value) {
   const Problem& p = value.problem;
-  if (p.window_left == 0 && p.window_right == 0) return false;
-  return value.poison == Poison::kLoud && p.group() == 1 && !HasPagingFeature(p) &&
-         MaxSeqLen(p) <= p.block_size + (p.block_size == 0 ? MaxSeqLen(p) : 0);
+  std::vector<std::string_view> classes;
+  const auto add = [&classes](bool needed, std::string_view name) {
+    if (needed) classes.push_back(name);
+  };
+  add(p.alibi || p.sinks, "alibi-bias-sink");
+  add(p.softcap > 0, "scale-softcap");
+  add(p.tree_mask, "spec-decode-chunked");
+  add(!p.prefix_ranges.empty(), "bidirectional-doc-mask");
+  add(p.local_block_size > 0 || p.window_left > 0 || p.window_right > 0, "sliding-window");
+  add(HasPagingFeature(p), "block-table-slots");
+  add(SizeOf(p.cache_dtype) == 1, "quant-precision");
+  add(HasLayout(p), "layout-strides");
+  add(p.group() > 1 || p.num_kv_heads > 1, "head-mapping-dims");
+  add(p.custom_mask != MaskKind::kNone, "");
+  add(value.poison != Poison::kLoud, "");
+  add(p.padding_tokens > 0 || p.max_seq_len_slack > 0 || p.max_query_len_slack > 0, "");
+  return classes;
 }
 
 }  // namespace
@@ -56,26 +65,23 @@ std::string_view ClassOfNeeds(const Case& smallest, const Record& record) {
     return smallest.kind == CaseKind::kDeterminism ? "" : "batch-invariance";
   }
   if (!HasNumbers(smallest.kind) || (record.rule != "bound" && record.rule != "exact")) return {};
-  if (p.custom_mask != MaskKind::kNone) return {};
-  if (p.alibi || p.sinks) return "alibi-bias-sink";
-  if (p.softcap > 0) return "scale-softcap";
-  if (p.tree_mask) return "spec-decode-chunked";
-  if (!p.prefix_ranges.empty()) return "bidirectional-doc-mask";
-  if (p.local_block_size > 0) return "sliding-window";
-  if (IsPlainWindow(smallest)) return "sliding-window";
-  if (HasPagingFeature(p)) return "block-table-slots";
-  if (SizeOf(p.cache_dtype) == 1) return "quant-precision";
-  if (HasLayout(p)) return "layout-strides";
-  if (HasMask(p) || smallest.poison != Poison::kLoud || p.padding_tokens > 0 ||
-      p.max_seq_len_slack > 0 || p.max_query_len_slack > 0) {
+  const std::vector<std::string_view> classes = ClassesOfFeatures(smallest);
+  const bool more_pages = p.block_size > 0 && MaxSeqLen(p) > p.block_size;
+  if (classes.size() == 1) {
+    // Pages, tiles and splits are other suspects than the feature; only prefix ranges, the local
+    // blocks and shared pages cannot be had without.
+    const bool needs_pages =
+        classes[0] == "bidirectional-doc-mask" || p.local_block_size > 0 || HasPagingFeature(p);
+    return more_pages && !needs_pages ? "" : classes[0];
+  }
+  if (!classes.empty() || p.causality != Causality::kCausal ||
+      p.attention_type != AttentionType::kDecoder) {
     return {};
   }
   // A causal decoder without any feature.
   if (!SeesAKey(p)) return {};
   if (OnlyTheLse(record)) return "splitkv-merge-lse";
-  const std::int64_t longest = MaxSeqLen(p);
-  if (p.group() > 1 && p.requests.size() == 1 && longest == 1) return "head-mapping-dims";
-  const bool second_page = longest > p.block_size && longest <= 2 * p.block_size;
+  const bool second_page = more_pages && MaxSeqLen(p) <= 2 * p.block_size;
   if (second_page && p.requests.size() == 1 && !p.lse) return "block-table-slots";
   return {};
 }
