@@ -103,7 +103,7 @@ class Cli : public testing::Test {
 TEST_F(Cli, HelpOfEveryCommandEndsWithExamples) {
   EXPECT_EQ(Attest("--help").code, 0);
   for (const char* command : {"certify", "replay", "list", "verify", "diff", "merge", "eval",
-                              "judge", "probe", "study", "bench"}) {
+                              "judge", "probe", "study", "bench", "explain", "kill"}) {
     const Outcome outcome = Attest(std::string(command) + " --help");
     EXPECT_EQ(outcome.code, 0);
     EXPECT_NE(outcome.out.find("Example"), std::string::npos) << command;
@@ -230,6 +230,44 @@ TEST_F(Cli, StudiesAreTextOrJson) {
   EXPECT_FALSE(nlohmann::json::parse(json.out, nullptr, false).is_discarded());
   EXPECT_EQ(Attest("study soundness --lines 200 --defect exponential-1-percent").code, 1);
   ExpectBadInput("study astrology", "astrology");
+}
+
+TEST_F(Cli, ExplainNamesTheMistakeAndWritesASmallestCaseThatReplayRuns) {
+  const std::string failing = "'windows/causal-decode/window=17,inputs=v-coded'";
+  const std::string wrong = " --backend mutant:window-one-long";
+  const Outcome text = Attest("explain " + failing + wrong + " --out '" + Path("why") + "'");
+  EXPECT_EQ(text.code, 1) << text.err;
+  EXPECT_NE(text.out.find("behaves like window-one-long (sliding-window, MASK-10)"),
+            std::string::npos)
+      << text.out;
+  EXPECT_NE(text.out.find("it needs window_left 1"), std::string::npos) << text.out;
+  EXPECT_EQ(Contents(Path("why/explain.txt")), text.out);
+  const auto json = nlohmann::json::parse(Contents(Path("why/explain.json")));
+  EXPECT_EQ(json.at("diagnosis").at("class"), "sliding-window");
+  EXPECT_EQ(json.at("diagnosis").at("named").at(0).at("id"), "window-one-long");
+  EXPECT_NE(Contents(Path("why/explain.html")).find("window-one-long"), std::string::npos);
+  EXPECT_EQ(Attest("replay '" + Path("why/smallest.json") + "'" + wrong).code, 1);
+  EXPECT_EQ(Attest("replay '" + Path("why/smallest.json") + "' --backend cpu").code, 0);
+}
+
+TEST_F(Cli, ExplainSaysWhereThereIsNothingToExplain) {
+  const Outcome pass =
+      Attest("explain 'windows/causal-decode/window=17,inputs=v-coded' --backend cpu");
+  EXPECT_EQ(pass.code, 0) << pass.err;
+  EXPECT_NE(pass.out.find("nothing to explain"), std::string::npos);
+  ExpectBadInput("explain 'windows/no-such-case' --backend cpu", "windows/no-such-case");
+}
+
+TEST_F(Cli, AFailedRunIsDiagnosedInItsReports) {
+  const Outcome run = Attest(
+      "certify --backend mutant:window-one-long --tier smoke --diagnose 1 --filter "
+      "'windows/causal-decode/*' --out '" +
+      Path("run") + "'");
+  EXPECT_EQ(run.code, 1) << run.err;
+  EXPECT_NE(run.out.find("behaves like window-one-long"), std::string::npos) << run.out;
+  for (const char* file : {"run/report.html", "run/junit.xml"}) {
+    EXPECT_NE(Contents(Path(file)).find("behaves like window-one-long"), std::string::npos) << file;
+  }
 }
 
 TEST_F(Cli, TheNullBackendIsNotClaimed) {
@@ -375,8 +413,10 @@ TEST_F(Cli, JudgeNamesTheWorstElementOfAWrongOutput) {
   EXPECT_EQ(fail.code, 1);
   EXPECT_NE(fail.out.find("fail: 1 of 24 numbers, in 1 of 6"), std::string::npos) << fail.out;
   EXPECT_NE(fail.out.find("request 0, row 2, head 1, column 3"), std::string::npos) << fail.out;
+  EXPECT_NE(fail.out.find("no known mistake explains it"), std::string::npos) << fail.out;
   const nlohmann::json json = nlohmann::json::parse(Attest(judge + " --json").out);
   EXPECT_EQ(json["verdict"], "fail");
+  EXPECT_EQ(json["diagnosis"]["confidence"], "none");
   EXPECT_EQ(json["worst"][0]["column"], 3);
   EXPECT_EQ(json["worst"][0]["got"], 77.0);
   EXPECT_EQ(json["wrong_elements"], 1);
