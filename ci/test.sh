@@ -69,7 +69,7 @@ step "build release" cmake --build --preset release --target \
   attest attest-worker attest_cpu attest_mutant attest_null attest_suite attest-coverage
 if [ -x build/release/bin/attest ]; then
   bin=$root/build/release/bin
-  rm -rf build/certificate build/null build/shards build/merged
+  rm -rf build/certificate build/null build/shards build/merged build/properties
   step "certify cpu, tier ci" "$bin/attest" certify --backend cpu --tier ci --out build/certificate
   show '^(cpu|verdict|conformant|cases)' "certify cpu, tier ci"
   step "verify the certificate" "$bin/attest" verify build/certificate
@@ -80,6 +80,12 @@ if [ -x build/release/bin/attest ]; then
   step "the mutants of smoke are killed by smoke" "$bin/attest" kill --tier smoke --jobs 2
   step "the scalar attention passes smoke" "$bin/attest" certify --backend mutant:faithful --tier smoke
   step "a mutant does not" expect 1 "$bin/attest" certify --backend mutant:causal-top-left --tier smoke
+  step "laws hold on random problems" "$bin/attest" properties --backend cpu --cases 200
+  show '^[0-9]+ samples tried' "laws hold on random problems"
+  step "a mutant breaks a law" expect 1 "$bin/attest" properties --backend mutant:window-one-long \
+    --law masked-keys --out build/properties
+  step "the saved sample shows it again" expect 1 "$bin/attest" replay \
+    build/properties/masked-keys.json --backend mutant:window-one-long
   step "two shards" sh -c "'$bin/attest' certify --backend cpu --tier smoke --shard 1/2 --out build/shards/1 &&
                            '$bin/attest' certify --backend cpu --tier smoke --shard 2/2 --out build/shards/2"
   step "merge the shards" "$bin/attest" merge build/shards/1 build/shards/2 --out build/merged

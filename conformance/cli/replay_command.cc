@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "conformance/cli/backend_runner.h"
+#include "conformance/cli/record_text.h"
 #include "conformance/cli/subcommand.h"
-#include "conformance/report/markup.h"
-#include "conformance/report/picture.h"
 #include "conformance/run/files.h"
 #include "spec/cases/case_json.h"
 #include "spec/cases/spec.h"
@@ -26,38 +25,13 @@ struct ReplayFlags {
   bool json = false;
 };
 
+bool IsFile(const ReplayFlags& flags) { return flags.what.ends_with(".json"); }
+
 Result<Case> FindOrRead(const ReplayFlags& flags, const Spec& spec) {
-  if (!flags.what.ends_with(".json")) return FindCase(spec.cases, flags.what);
+  if (!IsFile(flags)) return FindCase(spec.cases, flags.what);
   const Result<std::string> text = ReadFile(flags.what);
   if (!text.ok()) return text.status();
   return CaseFromJson(*text, flags.what);
-}
-
-std::string ElementText(const Element& element) {
-  const std::string where = element.dim < 0 ? "LSE" : fmt::format("dim {}", element.dim);
-  return fmt::format("  request {}, row {}, head {}, {}: expected {}, got {}, bound {}\n",
-                     element.request, element.row, element.head, where,
-                     FormatNumber(element.expected), FormatNumber(element.got),
-                     FormatNumber(element.bound));
-}
-
-std::string RecordText(const Case& value, const Record& record) {
-  std::string text = fmt::format("{}: {}\n", Name(record.verdict), record.case_id);
-  if (!value.sentence.empty()) text += fmt::format("  {}\n", value.sentence);
-  text += fmt::format("  clauses {}, seed {}, judged by {}, {} of {} rows, worst error/bound {}\n",
-                      fmt::join(record.clauses, ", "), record.seed,
-                      record.rule.empty() ? "nothing" : record.rule, record.rows_judged,
-                      record.rows_total, FormatNumber(record.worst_ratio));
-  if (!record.exposes.empty()) {
-    text += fmt::format("  must expose {}\n", fmt::join(record.exposes, ", "));
-  }
-  if (!record.note.empty()) text += fmt::format("  note: {}\n", record.note);
-  if (!record.reason.empty()) text += fmt::format("  {}\n", record.reason);
-  for (const Element& element : record.worst) text += ElementText(element);
-  for (const auto& picture : {MaskPicture(value, record), CellPicture(value, record)}) {
-    if (picture) text += "\n" + DrawText(*picture);
-  }
-  return text;
 }
 
 ExitCode ExitCodeOf(Verdict verdict) {
@@ -94,25 +68,43 @@ Result<ExitCode> RunReplay(const ReplayFlags& flags) {
   return ExitCodeOf(record->verdict);
 }
 
+// A file that one of `files` reads is its to run; anything else is a case.
+Result<ExitCode> RunReplay(const ReplayFlags& flags, const std::vector<FileReplay>& files) {
+  const Result<std::string> text = IsFile(flags) ? ReadFile(flags.what) : std::string();
+  if (!text.ok()) return text.status();
+  for (const FileReplay& file : files) {
+    if (!IsFile(flags) || !file.reads(*text)) continue;
+    return file.run({.text = *text,
+                     .filename = flags.what,
+                     .backend = flags.backend,
+                     .arithmetic = flags.arithmetic,
+                     .json = flags.json});
+  }
+  return RunReplay(flags);
+}
+
 }  // namespace
 
-Subcommand ReplayCommand() {
+Subcommand ReplayCommand(std::vector<FileReplay> files) {
   return {
       .name = "replay",
       .summary = "Run one case alone and show what is wrong, and where",
       .examples =
           "Examples:\n"
           "  attest replay 'masks/causal/q_len=3' --backend cpu\n"
-          "  attest replay case.json --backend ./libmine.so --seed 7\n\n"
+          "  attest replay case.json --backend ./libmine.so --seed 7\n"
+          "  attest replay build/properties/masked-keys.json --backend cpu\n\n"
           "Exits with 0 for a pass, 4 for a mistrusted case, 1 for anything else.",
-      .declare = [](CLI::App& app) -> Action {
+      .declare = [files = std::move(files)](CLI::App& app) -> Action {
         auto flags = std::make_shared<ReplayFlags>();
-        app.add_option("CASE", flags->what, "case id, or a file ending in .json")->required();
+        app.add_option("CASE", flags->what,
+                       "case id, or a file ending in .json: a case, or a sample of a law")
+            ->required();
         app.add_option("--backend", flags->backend, "cpu, null, or FILE.so[:SELECTOR]")->required();
         app.add_option("--seed", flags->seed, "seed of the inputs (default: 0)");
         app.add_option("--arithmetic", flags->arithmetic, "tighter class to judge by");
         app.add_flag("--json", flags->json, "print the record as JSON");
-        return [flags] { return RunReplay(*flags); };
+        return [flags, files] { return RunReplay(*flags, files); };
       }};
 }
 

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <exception>
 #include <optional>
+#include <utility>
 
 #include "conformance/report/report.h"
 
@@ -46,6 +47,16 @@ int Run(const std::string& command, const Action& action) {
 }
 
 }  // namespace
+
+std::vector<Subcommand> ConformanceCommands(std::vector<FileReplay> files) {
+  return {CertifyCommand(), ReplayCommand(std::move(files)),
+          ListCommand(),    VerifyCommand(),
+          DiffCommand(),    MergeCommand(),
+          BenchCommand(),   EvalCommand(),
+          JudgeCommand(),   ProbeCommand(),
+          StudyCommand(),   ExplainCommand(),
+          KillCommand()};
+}
 
 int RunProgram(int argc, const char* const* argv, const std::vector<Subcommand>& commands) {
   CLI::App app("attest: conformance suite for the attention backends of LLM serving systems",

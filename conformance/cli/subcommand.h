@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A subcommand of attest as a value. The program is a list of them, put together in main.cc.
+// A subcommand of attest as a value. The program is a list of them, put together at the top
+// (property_tests/cli/main.cc), so that higher floors may hand up subcommands of their own.
 #ifndef ATTEST_CONFORMANCE_CLI_SUBCOMMAND_H_
 #define ATTEST_CONFORMANCE_CLI_SUBCOMMAND_H_
 
@@ -25,8 +26,25 @@ struct Subcommand {
   std::function<Action(CLI::App&)> declare;  // adds flags; the action may own what they fill
 };
 
+// A kind of file that replay runs and this floor does not know.
+struct FileReplay {
+  struct Request {
+    std::string text;  // of the file
+    std::string filename;
+    std::string backend;
+    std::string arithmetic;  // a tighter class, or empty
+    bool json = false;
+  };
+  std::function<bool(const std::string& text)> reads;  // is it for this one?
+  std::function<Result<ExitCode>(const Request& request)> run;
+};
+
+// All subcommands of this floor. Files that end in .json are offered to `files` first.
+std::vector<Subcommand> ConformanceCommands(std::vector<FileReplay> files);
+
 Subcommand CertifyCommand();
-Subcommand ReplayCommand();
+Subcommand ReplayCommand(std::vector<FileReplay> files);
+Subcommand ExplainCommand();
 Subcommand ListCommand();
 Subcommand VerifyCommand();
 Subcommand DiffCommand();

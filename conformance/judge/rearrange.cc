@@ -161,6 +161,8 @@ Problem PickRequests(const Problem& problem, const std::vector<std::size_t>& pic
       picked.prefix_ranges.push_back(range);
     }
   }
+  // Clamping is of ranges, and requests may have been picked that have none.
+  if (picked.prefix_ranges.empty()) picked.prefix_clamped = false;
   return picked;
 }
 

@@ -153,6 +153,7 @@ Batch InACrowd(const Problem& problem, std::size_t request) {
   std::erase_if(batch.problem.prefix_ranges, [](const PrefixRange& range) {
     return range.request != static_cast<std::int64_t>(kPlace);
   });
+  if (batch.problem.prefix_ranges.empty()) batch.problem.prefix_clamped = false;
   return batch;
 }
 

@@ -127,8 +127,8 @@ std::string_view Name(CaseKind value) {
   return kNames.at(static_cast<std::size_t>(value));
 }
 std::string_view Name(Recipe value) {
-  constexpr std::array<std::string_view, 5> kNames = {"v-coded", "k-coded", "generic", "peaked",
-                                                      "positive"};
+  constexpr std::array<std::string_view, 6> kNames = {"v-coded", "k-coded",  "generic",
+                                                      "peaked",  "positive", "stepped"};
   return kNames.at(static_cast<std::size_t>(value));
 }
 std::string_view Name(Poison value) {

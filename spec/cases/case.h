@@ -57,6 +57,8 @@ enum class Recipe : std::uint8_t {
   kPeaked,    // scores spread over +-20: a running maximum and rescaling are needed
   kPositive,  // v > 0, scores share an offset of 200 with the sign of the scale: shows accumulators
               // and score storage that are too narrow
+  kStepped,   // scores and values change sign together, octave by octave from the last key: partial
+              // states of any split have unlike weights and unlike outputs
 };
 
 // What lies in memory that must not matter: unused slots, table entries, gaps, padding rows.
@@ -121,6 +123,7 @@ std::string_view Name(CaseKind value);  // "forward" "refusal" "invalid" "determ
                                         // "merge" "cascade" "neighbours" "batch-invariance"
                                         // "chunk-invariance" "after-others"
 std::string_view Name(Recipe value);    // "v-coded" "k-coded" "generic" "peaked" "positive"
+                                        // "stepped"
 std::string_view Name(Poison value);    // "loud" "nan" "inf"
 std::optional<Tier> ParseTier(std::string_view name);
 
