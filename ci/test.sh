@@ -75,6 +75,9 @@ if [ -x build/release/bin/attest ]; then
   step "verify the certificate" "$bin/attest" verify build/certificate
   step "null is not claimed" expect 1 "$bin/attest" certify --backend null --tier ci --out build/null
   step "every case must expose a mutant" "$bin/attest" list cases --power --tier ci
+  step "every mutant is killed by tier ci" "$bin/attest" kill --tier ci --jobs 2 --out build/kill.json
+  show '^(all|tier)' "every mutant is killed by tier ci"
+  step "the mutants of smoke are killed by smoke" "$bin/attest" kill --tier smoke --jobs 2
   step "the scalar attention passes smoke" "$bin/attest" certify --backend mutant:faithful --tier smoke
   step "a mutant does not" expect 1 "$bin/attest" certify --backend mutant:causal-top-left --tier smoke
   step "laws hold on random problems" "$bin/attest" properties --backend cpu --cases 200

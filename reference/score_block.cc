@@ -5,13 +5,14 @@
 #include <cmath>
 #include <limits>
 
+#include "reference/exponentials.h"
+
 namespace attest {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kU = 0x1p-24;             // unit roundoff of float32
-constexpr double kLostExponent = -745.13;  // e^x is 0 in double a little below
+constexpr double kU = 0x1p-24;  // unit roundoff of float32
 
 using Segment = Eigen::Map<Eigen::Array<double, 1, Eigen::Dynamic>>;
 
@@ -235,20 +236,10 @@ void FillWeights(const QueryBlock& block, const ScoreTile& tile, const Eigen::Ve
       continue;
     }
     const Eigen::Index offset = seen.first - tile.keys.first;
-    const auto scores = tile.score.row(n).segment(offset, count).array();
     line.head(offset).setZero();
     line.tail(line.size() - offset - count).setZero();
-    line.segment(offset, count) = (scores - max[of_block]).exp().matrix();
-    // Eigen's vectorised exp gives about 1e-308 for whatever is less; an infinite value tells that
-    // from 0. A loop of its own, because a select would take the exponentials one by one.
-    double* weight = &line[offset];
-    const double* score = scores.data();
-    const double top = max[of_block];
-    for (Eigen::Index i = 0; i < count; ++i) {
-      const double kept = weight[i];
-      const double gone = score[i] == -kInfinity ? 0.0 : kept;
-      weight[i] = score[i] - top <= kLostExponent ? 0.0 : gone;
-    }
+    Exponentials(&tile.score(n, offset), max[of_block], static_cast<std::size_t>(count),
+                 &line[offset]);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "conformance/cli/backend_runner.h"
@@ -14,6 +15,7 @@
 #include "conformance/cli/engine.h"
 #include "conformance/cli/interrupt.h"
 #include "conformance/cli/subcommand.h"
+#include "conformance/diagnose/explain.h"
 #include "conformance/judge/self_check.h"
 #include "conformance/report/certificate.h"
 #include "conformance/report/console.h"
@@ -85,6 +87,30 @@ Outcome Conclude(const CertifyPlan& plan, const Records& records,
   return outcome;
 }
 
+// The first failure of each set of clauses, `most` of them. A case that passes in a fresh process
+// says nothing.
+std::vector<CaseDiagnosis> DiagnoseFailures(const CertifyPlan& plan, const Report& report,
+                                            int most) {
+  std::vector<CaseDiagnosis> diagnoses;
+  std::set<std::vector<std::string>> known;
+  const std::vector<MutantEntry> catalogue = MutantCatalogue(plan.spec.clauses);
+  for (const Failure& failure : FailuresOf(report)) {
+    if (static_cast<int>(known.size()) >= most) break;
+    if (failure.value == nullptr || failure.record.verdict == Verdict::kMissing) continue;
+    if (!known.insert(failure.record.clauses).second) continue;
+    const Result<std::unique_ptr<Session>> session = Session::Open(plan.backend, plan.session);
+    if (!session.ok()) break;
+    const RunOptions run{.seed = plan.info.seed, .arithmetic = plan.info.arithmetic};
+    Result<Observation> failing = Observe(**session, *failure.value, run);
+    if (!failing.ok() || !failing->wrong()) continue;
+    const Explanation explained =
+        Explain(**session, std::move(*failing), plan.spec.cases.cases,
+                {.diagnosis = {.run = run}, .most_tried = 200, .minimise_named = false});
+    diagnoses.push_back({failure.value->id, DiagnosisText(explained.diagnosis, catalogue)});
+  }
+  return diagnoses;
+}
+
 Status Publish(const CertifyFlags& flags, const CertifyPlan& plan, const Outcome& outcome) {
   if (!plan.directory.empty()) {
     const Status status = WriteRunDirectory(plan.directory, outcome.report, outcome.evidence);
@@ -126,7 +152,8 @@ Result<ExitCode> RunCertify(const CertifyFlags& flags) {
   if (journal != nullptr) {
     if (Status status = journal->Seal(); !status.ok()) return status;
   }
-  const Outcome outcome = Conclude(*plan, records, std::move(incidents));
+  Outcome outcome = Conclude(*plan, records, std::move(incidents));
+  outcome.report.diagnoses = DiagnoseFailures(*plan, outcome.report, flags.diagnosed);
   if (Status status = Publish(flags, *plan, outcome); !status.ok()) return status;
   return ExitCodeOf(outcome.report.summary.verdict);
 }
@@ -147,6 +174,9 @@ void DeclareFlags(CLI::App& app, CertifyFlags& flags) {
   app.add_option("--arithmetic", flags.arithmetic, "tighter class to judge by");
   app.add_option("--deadline-floor", flags.deadline_floor_s,
                  "least seconds that a call gets (default: 20)");
+  app.add_option("--diagnose", flags.diagnosed,
+                 "failures of different clauses that are diagnosed (default: 3)")
+      ->check(CLI::Range(0, 1000));
   app.add_flag("--json", flags.json, "print the certificate as JSON");
 }
 

@@ -29,6 +29,7 @@ struct CertifyFlags {
   std::string out;
   std::string arithmetic;
   double deadline_floor_s = 20.0;
+  int diagnosed = 3;  // failures, of different clauses
   bool json = false;
 };
 

@@ -8,10 +8,14 @@
 
 #include "conformance/cli/eval_command.h"
 #include "conformance/cli/subcommand.h"
+#include "conformance/diagnose/diagnosis.h"
 #include "conformance/eval/judge_output.h"
+#include "spec/cases/spec.h"
 
 namespace attest {
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 struct JudgeFlags {
   CallFlags call;
@@ -19,6 +23,20 @@ struct JudgeFlags {
   std::string lse;
   bool json = false;
 };
+
+// What the wrong output behaves like; there is no backend to ask more.
+Diagnosis DiagnosisOf(const UserCall& call, const Expected& expected,
+                      const OutputJudgement& judgement) {
+  const Numbers numbers{.problem = call.problem(),
+                        .tensors = call.tensors,
+                        .outputs = {},
+                        .expected = expected,
+                        .allowed = expected.out_bound,
+                        .allowed_lse = expected.lse_bound,
+                        .got = judgement.got,
+                        .got_lse = judgement.got_lse};
+  return DiagnoseNumbers(numbers);
+}
 
 Result<ExitCode> RunJudge(const JudgeFlags& flags) {
   const Result<UserCall> call =
@@ -37,11 +55,17 @@ Result<ExitCode> RunJudge(const JudgeFlags& flags) {
   const Result<OutputJudgement> judgement =
       JudgeOutput(call->about, evaluation->expected, *out, lse);
   if (!judgement.ok()) return judgement.status();
-  if (flags.json) {
-    fmt::print("{}\n", ToJson(*judgement, flags.call.arithmetic).dump(2));
-  } else {
-    fmt::print("{}{}", CallText(*call), JudgementText(*judgement, flags.call.arithmetic));
+  Json json = ToJson(*judgement, flags.call.arithmetic);
+  std::string text = CallText(*call) + JudgementText(*judgement, flags.call.arithmetic);
+  if (!judgement->pass()) {
+    const Result<Spec> spec = LoadSpec();
+    if (!spec.ok()) return InternalError(spec.status().message());
+    const std::vector<MutantEntry> catalogue = MutantCatalogue(spec->clauses);
+    const Diagnosis diagnosis = DiagnosisOf(*call, evaluation->expected, *judgement);
+    json["diagnosis"] = ToJson(diagnosis, catalogue);
+    text += DiagnosisText(diagnosis, catalogue);
   }
+  fmt::print("{}", flags.json ? json.dump(2) + "\n" : text);
   return judgement->pass() ? ExitCode::kDone : ExitCode::kNotConformant;
 }
 

@@ -89,6 +89,7 @@ std::vector<Row> ListMutants(const Spec& spec) {
           {"deviation", entry.deviation},
           {"sentence", entry.sentence},
           {"reference", entry.reference},
+          {"bug", entry.bug},
           {"no_arithmetic", entry.no_arithmetic}}});
   }
   return rows;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
@@ -9,9 +8,8 @@
 #include <utility>
 
 #include "conformance/cli/backend_runner.h"
+#include "conformance/cli/record_text.h"
 #include "conformance/cli/subcommand.h"
-#include "conformance/report/markup.h"
-#include "conformance/report/picture.h"
 #include "conformance/run/files.h"
 #include "spec/cases/case_json.h"
 #include "spec/cases/spec.h"
@@ -34,33 +32,6 @@ Result<Case> FindOrRead(const ReplayFlags& flags, const Spec& spec) {
   const Result<std::string> text = ReadFile(flags.what);
   if (!text.ok()) return text.status();
   return CaseFromJson(*text, flags.what);
-}
-
-std::string ElementText(const Element& element) {
-  const std::string where = element.dim < 0 ? "LSE" : fmt::format("dim {}", element.dim);
-  return fmt::format("  request {}, row {}, head {}, {}: expected {}, got {}, bound {}\n",
-                     element.request, element.row, element.head, where,
-                     FormatNumber(element.expected), FormatNumber(element.got),
-                     FormatNumber(element.bound));
-}
-
-std::string RecordText(const Case& value, const Record& record) {
-  std::string text = fmt::format("{}: {}\n", Name(record.verdict), record.case_id);
-  if (!value.sentence.empty()) text += fmt::format("  {}\n", value.sentence);
-  text += fmt::format("  clauses {}, seed {}, judged by {}, {} of {} rows, worst error/bound {}\n",
-                      fmt::join(record.clauses, ", "), record.seed,
-                      record.rule.empty() ? "nothing" : record.rule, record.rows_judged,
-                      record.rows_total, FormatNumber(record.worst_ratio));
-  if (!record.exposes.empty()) {
-    text += fmt::format("  must expose {}\n", fmt::join(record.exposes, ", "));
-  }
-  if (!record.note.empty()) text += fmt::format("  note: {}\n", record.note);
-  if (!record.reason.empty()) text += fmt::format("  {}\n", record.reason);
-  for (const Element& element : record.worst) text += ElementText(element);
-  for (const auto& picture : {MaskPicture(value, record), CellPicture(value, record)}) {
-    if (picture) text += "\n" + DrawText(*picture);
-  }
-  return text;
 }
 
 ExitCode ExitCodeOf(Verdict verdict) {

@@ -8,6 +8,7 @@
 #include "conformance/cli/subcommand.h"
 #include "conformance/run/files.h"
 #include "conformance/study/machine.h"
+#include "conformance/study/naming.h"
 #include "conformance/study/power.h"
 #include "conformance/study/soundness.h"
 
@@ -23,6 +24,7 @@ struct StudyFlags {
   int jobs = 2;
   SoundnessOptions soundness;
   PowerStudyOptions power;
+  NamingOptions naming;
 };
 
 // A line on stderr every ten seconds, with the time that is left at the pace so far.
@@ -82,12 +84,23 @@ Result<ExitCode> RunPower(const StudyFlags& flags) {
   return report->Faults().empty() ? ExitCode::kDone : ExitCode::kNotConformant;
 }
 
+Result<ExitCode> RunNaming(const StudyFlags& flags) {
+  NamingOptions options = flags.naming;
+  options.jobs = flags.jobs;
+  const Result<NamingReport> report = StudyNaming(options, [](std::size_t done, std::size_t all) {
+    if (done % 20 == 0 || done == all) fmt::print(stderr, "{} of {} mutants\n", done, all);
+  });
+  if (!report.ok()) return report.status();
+  if (Status status = Show(flags, *report); !status.ok()) return status;
+  return report->Faults().empty() ? ExitCode::kDone : ExitCode::kNotConformant;
+}
+
 std::vector<std::string> Defects() { return {DefectNames().begin(), DefectNames().end()}; }
 
 void AddFlags(CLI::App& app, StudyFlags& flags) {
-  app.add_option("WHAT", flags.what, "soundness or power")
+  app.add_option("WHAT", flags.what, "soundness, power or naming")
       ->required()
-      ->check(CLI::IsMember({"soundness", "power"}));
+      ->check(CLI::IsMember({"soundness", "power", "naming"}));
   app.add_flag("--json", flags.json, "print JSON");
   app.add_flag("--markdown", flags.markdown, "print tables of markdown");
   app.add_option("--out", flags.out, "also write the JSON to this file");
@@ -104,6 +117,12 @@ void AddFlags(CLI::App& app, StudyFlags& flags) {
       ->check(CLI::Range(512, 1 << 20));
   app.add_option("--trials", flags.power.trials, "power: of each length; 0: fewer the longer (0)")
       ->check(CLI::Range(0, 1000));
+  app.add_option("--mistake", flags.power.mistakes, "power: this mistake alone; may be given again")
+      ->expected(1)
+      ->take_all();
+  app.add_flag("--unlisted", flags.naming.unlisted,
+               "naming: keep each mutant off the shelf while it is diagnosed");
+  app.add_option("--mutant", flags.naming.mutants, "naming: this mutant alone; may be given again");
 }
 
 }  // namespace
@@ -111,19 +130,25 @@ void AddFlags(CLI::App& app, StudyFlags& flags) {
 Subcommand StudyCommand() {
   return {
       .name = "study",
-      .summary = "Measure the suite itself: are its bounds sound, do its inputs show mistakes",
+      .summary =
+          "Measure the suite itself: are its bounds sound, do its inputs show mistakes, "
+          "does its diagnosis name them",
       .examples =
           "Examples:\n  attest study soundness --lines 10000\n"
           "  attest study soundness --lines 1000000 --out soundness.json\n"
           "  attest study soundness --lines 10000 --defect exponential-1-percent  # fails\n"
-          "  attest study power --lengths 512,1024\n\n"
+          "  attest study power --lengths 512,1024\n"
+          "  attest study naming --unlisted\n\n"
           "Exits with 1 when a correct kernel leaves its bound, with the line that replays it; and "
           "when designed inputs miss a mistake, or a rule of the suite objects to a correct "
-          "kernel.",
+          "kernel; and when the diagnosis names too few mistakes, or wrong ones.",
       .declare = [](CLI::App& app) -> Action {
         auto flags = std::make_shared<StudyFlags>();
         AddFlags(app, *flags);
-        return [flags] { return flags->what == "power" ? RunPower(*flags) : RunSoundness(*flags); };
+        return [flags] {
+          if (flags->what == "naming") return RunNaming(*flags);
+          return flags->what == "power" ? RunPower(*flags) : RunSoundness(*flags);
+        };
       }};
 }
 

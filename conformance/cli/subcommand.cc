@@ -54,7 +54,8 @@ std::vector<Subcommand> ConformanceCommands(std::vector<FileReplay> files) {
           DiffCommand(),    MergeCommand(),
           BenchCommand(),   EvalCommand(),
           JudgeCommand(),   ProbeCommand(),
-          StudyCommand()};
+          StudyCommand(),   ExplainCommand(),
+          KillCommand()};
 }
 
 int RunProgram(int argc, const char* const* argv, const std::vector<Subcommand>& commands) {

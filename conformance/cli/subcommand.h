@@ -44,6 +44,7 @@ std::vector<Subcommand> ConformanceCommands(std::vector<FileReplay> files);
 
 Subcommand CertifyCommand();
 Subcommand ReplayCommand(std::vector<FileReplay> files);
+Subcommand ExplainCommand();
 Subcommand ListCommand();
 Subcommand VerifyCommand();
 Subcommand DiffCommand();
@@ -53,6 +54,7 @@ Subcommand ProbeCommand();
 Subcommand StudyCommand();
 Subcommand EvalCommand();
 Subcommand JudgeCommand();
+Subcommand KillCommand();
 
 // Parses, runs, returns the exit code. --help and --version print to stdout and return 0; anything
 // wrong with the flags is one line on stderr and 2.

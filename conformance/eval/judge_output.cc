@@ -70,6 +70,8 @@ class Judge {
     const int columns = kind == LineKind::kOut ? about_.problem.head_dim_v : 0;
     const LineFinder finder(about_, kind, array.strides);
     wrong_.resize(expected_.rows.size() * static_cast<std::size_t>(about_.problem.num_q_heads));
+    if (columns > 0) judgement_.got.resize(expected_.out.rows(), columns);
+    if (columns == 0) judgement_.got_lse.resize(expected_.out.rows());
     std::int64_t rounded = 0;
     for (std::size_t n = 0; n < expected_.rows.size(); ++n) {
       for (int head = 0; head < about_.problem.num_q_heads; ++head) {
@@ -94,14 +96,20 @@ class Judge {
   OutputJudgement Done() {
     judgement_.lines = static_cast<std::int64_t>(wrong_.size());
     judgement_.wrong_lines = std::count(wrong_.begin(), wrong_.end(), true);
-    for (const auto& [ratio, element] : worst_) judgement_.worst.push_back(element);
-    if (judgement_.pass() && judgement_.worst.size() > 1) judgement_.worst.resize(1);
+    for (const auto& [ratio, element] : worst_) {
+      if (ratio > 1.0 || judgement_.worst.empty()) judgement_.worst.push_back(element);
+    }
     return std::move(judgement_);
   }
 
  private:
   void Meet(std::size_t n, int head, int column, double got) {
     const auto line = static_cast<Eigen::Index>(n) * about_.problem.num_q_heads + head;
+    if (column < 0) {
+      judgement_.got_lse[line] = got;
+    } else {
+      judgement_.got(line, column) = got;
+    }
     const double want = column < 0 ? expected_.lse[line] : expected_.out(line, column);
     const double bound = column < 0 ? expected_.lse_bound[line] : expected_.out_bound(line, column);
     const double ratio = RatioOf(got, want, bound);

@@ -22,9 +22,12 @@ struct OutputJudgement {
   std::int64_t wrong_lines = 0;
   std::int64_t elements = 0;  // of out and LSE
   std::int64_t wrong_elements = 0;
-  double worst_ratio = 0.0;    // largest error / bound; infinite where no error is allowed
-  std::vector<Element> worst;  // at most 8, worst first; the worst one also when nothing is wrong
+  double worst_ratio = 0.0;  // largest error / bound; infinite where no error is allowed
+  std::vector<Element>
+      worst;  // wrong ones, at most 8, worst first; where nothing is, the worst one
   std::vector<std::string> notes;
+  RowMajorMatrix got;       // as Expected::out
+  Eigen::VectorXd got_lse;  // as Expected::lse; empty without an LSE
 
   bool pass() const { return wrong_elements == 0; }
 };

@@ -3,12 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
+#include <memory>
 #include <set>
 #include <string_view>
 
 #include "conformance/judge/compare.h"
 #include "conformance/judge/power_calls.h"
+#include "conformance/judge/preludes.h"
 #include "conformance/mutants/in_process.h"
 
 namespace attest {
@@ -73,18 +74,20 @@ class Certificate {
         inputs_(inputs),
         expected_(expected),
         options_(options),
-        flat_(HasFlatScores(value, inputs.image)) {}
+        flat_(HasFlatScores(value, inputs.image)),
+        memories_(MemoriesOf(value, inputs)) {
+    Memory none;
+    if (options.fresh) none.first_scale = value.problem.scale;
+    if (memories_.empty() || options.fresh) memories_.insert(memories_.begin(), none);
+  }
 
   bool Exposes(const Mutant& mutant, std::size_t wanted) const {
     if (!mutant.hooks.no_arithmetic.empty()) return false;
     if (mutant.hooks.whole_call && MultiplyAdds(value_.problem) > 4 * options_.budget) return false;
     const std::vector<Line> lines = AffordableLines(wanted);
-    const MutantAnswer answer = Run(mutant, lines, {});
-    if (answer.forbidden_write) return true;
-    for (std::size_t n = 0; n < lines.size(); ++n) {
-      if (LineShows(lines[n].at, n, answer)) return true;
-    }
-    return false;
+    return std::any_of(memories_.begin(), memories_.end(), [&](const Memory& memory) {
+      return Shows(lines, Run(mutant, lines, memory));
+    });
   }
 
   // Do bits of the stored output move when the keys are cut into other partial states? All mutants
@@ -121,6 +124,14 @@ class Certificate {
                      asked, memory);
   }
 
+  bool Shows(const std::vector<Line>& lines, const MutantAnswer& answer) const {
+    if (answer.forbidden_write) return true;
+    for (std::size_t n = 0; n < lines.size(); ++n) {
+      if (LineShows(lines[n].at, n, answer)) return true;
+    }
+    return false;
+  }
+
   bool LineShows(Eigen::Index at, std::size_t n, const MutantAnswer& answer) const {
     const Eigen::Index columns = expected_.out.cols();
     for (Eigen::Index d = 0; d < columns; ++d) {
@@ -139,8 +150,9 @@ class Certificate {
   const Case& value_;
   const CaseInputs& inputs_;
   const Expected& expected_;
-  const PowerOptions& options_;
+  PowerOptions options_;
   bool flat_;
+  std::vector<Memory> memories_;
 };
 
 std::vector<const Mutant*> MutantsOf(std::string_view clause) {
@@ -184,9 +196,6 @@ bool HasWhatCutsFollow(const Case& value) {
   if (value.kind == CaseKind::kNeighbours) return with_rows > 1;
   return value.kind != CaseKind::kChunkInvariance || longest > 1;
 }
-
-// Is a mutant exposed, seen from about so many lines?
-using Trial = std::function<bool(const Mutant& mutant, std::size_t lines)>;
 
 // Exposed ones of `candidates`; without `all` the first alone.
 void AddExposed(const Trial& exposes, std::size_t lines,
@@ -233,16 +242,8 @@ std::vector<std::string> ExposedMutants(const Case& value, const CaseInputs& inp
     case CaseKind::kInvalid:
       return {"contradiction-computed"};
     case CaseKind::kWriteKv:
-      return ExposedOf(
-          value, [&](const Mutant& mutant, std::size_t) { return WriteKvExposes(inputs, mutant); },
-          options.all);
     case CaseKind::kMerge:
-      return ExposedOf(
-          value,
-          [&](const Mutant& mutant, std::size_t) {
-            return MergeExposes(inputs, value.parts, expected, mutant);
-          },
-          options.all);
+      return ExposedOf(value, TrialOf(value, inputs, expected, options), options.all);
     default:
       break;
   }
@@ -257,6 +258,22 @@ std::vector<std::string> ExposedMutants(const Case& value, const CaseInputs& inp
   if (!certificate.CutsShow(kFirstLines) && !certificate.CutsShow(kMostLines)) return {};
   exposed.emplace(exposed.begin(), order);
   return exposed;
+}
+
+Trial TrialOf(const Case& value, const CaseInputs& inputs, const Expected& expected,
+              const PowerOptions& options) {
+  if (value.kind == CaseKind::kWriteKv) {
+    return [&inputs](const Mutant& mutant, std::size_t) { return WriteKvExposes(inputs, mutant); };
+  }
+  if (value.kind == CaseKind::kMerge) {
+    return [&](const Mutant& mutant, std::size_t) {
+      return MergeExposes(inputs, value.parts, expected, mutant);
+    };
+  }
+  const auto certificate = std::make_shared<Certificate>(value, inputs, expected, options);
+  return [certificate](const Mutant& mutant, std::size_t lines) {
+    return certificate->Exposes(mutant, lines);
+  };
 }
 
 std::vector<QueryRow> PowerRows(const Problem& problem) {

@@ -10,9 +10,11 @@
 #ifndef ATTEST_CONFORMANCE_JUDGE_POWER_H_
 #define ATTEST_CONFORMANCE_JUDGE_POWER_H_
 
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "conformance/mutants/mutant.h"
 #include "conformance/run/inputs.h"
 #include "reference/oracle.h"
 #include "spec/cases/case.h"
@@ -22,6 +24,9 @@ namespace attest {
 struct PowerOptions {
   bool all = false;        // every mutant of the cited clauses, not the first of each alone
   double budget = 0x1p22;  // multiply-adds that one mutant may cost
+  // Nothing was called before, but what the kind of the case itself calls. Without it a mutant of a
+  // stale state remembers an earlier ordinary call.
+  bool fresh = false;
 };
 
 // Ids of exposed mutants: clause by clause, in the order in which `value` cites them, the first
@@ -37,6 +42,12 @@ struct PowerOptions {
 //   merge              by `expected` of ExpectMerge
 std::vector<std::string> ExposedMutants(const Case& value, const CaseInputs& inputs,
                                         const Expected& expected, const PowerOptions& options);
+
+// Is a mutant exposed, seen from about so many lines? What the case and its inputs say of it is
+// worked out once. All three outlive the trial.
+using Trial = std::function<bool(const Mutant& mutant, std::size_t lines)>;
+Trial TrialOf(const Case& value, const CaseInputs& inputs, const Expected& expected,
+              const PowerOptions& options);
 
 // Is `got` out of reach of every admissible answer? Beside an allowed error there is none for a NaN
 // or an infinity that is not wanted.

@@ -41,6 +41,7 @@ std::uint64_t ClaimOf(CaseKind kind) {
     case CaseKind::kForward:
     case CaseKind::kRefusal:
     case CaseKind::kInvalid:
+    case CaseKind::kAfterOthers:
       break;
   }
   return 0;
@@ -92,6 +93,8 @@ Record RunCase(Session& session, const Case& value, const RunOptions& options) {
       return RunChunkInvarianceCase(session, value, *inputs, options, std::move(record));
     case CaseKind::kCascade:
       return RunCascadeCase(session, value, *inputs, options, std::move(record));
+    case CaseKind::kAfterOthers:
+      return RunAfterOthersCase(session, value, *inputs, options, std::move(record));
     case CaseKind::kForward:
     case CaseKind::kWriteKv:
     case CaseKind::kMerge:

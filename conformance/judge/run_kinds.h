@@ -36,6 +36,9 @@ Record RunBatchInvarianceCase(Session& session, const Case& value, const CaseInp
 Record RunChunkInvarianceCase(Session& session, const Case& value, const CaseInputs& inputs,
                               const RunOptions& options, Record record);
 
+Record RunAfterOthersCase(Session& session, const Case& value, const CaseInputs& inputs,
+                          const RunOptions& options, Record record);
+
 Record RunWriteKvCase(Session& session, const Case& value, const RunOptions& options,
                       Record record);
 Record RunMergeCase(Session& session, const Case& value, const RunOptions& options, Record record);

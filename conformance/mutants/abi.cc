@@ -5,14 +5,12 @@
 #include <array>
 #include <cstdio>
 #include <exception>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <tuple>
 
 #include "conformance/mutants/attention.h"
 #include "conformance/mutants/checks.h"
+#include "conformance/mutants/remember.h"
 
 namespace attest {
 namespace {
@@ -32,13 +30,9 @@ constexpr attest_range_t kBlockSizes = {1, 1024, 1};
 // Everything.
 constexpr std::uint64_t kFeatures = (ATTEST_CLAIM_MERGE << 1) - 1;
 
-// Calls of one shape share what a backend might keep.
-using ShapeKey = std::tuple<std::int64_t, std::int64_t, int, int, int, int>;
-
 struct Instance {
   const Mutant* mutant;
-  std::map<ShapeKey, Memory> memory;
-  std::uint64_t calls = 0;
+  CallMemories memories = {};
 
   bool ignores_softcap() const { return mutant->hooks.ignores_softcap_unclaimed; }
   bool lacks_softcap() const {
@@ -135,27 +129,6 @@ attest_status_t Supports(void* self, const attest_problem_t* problem, attest_err
   });
 }
 
-Memory& MemoryOf(Instance& instance, const attest_problem_t& p) {
-  const ShapeKey key = {p.num_requests, p.num_actual_tokens, p.num_q_heads,
-                        p.num_kv_heads, p.head_dim_qk,       p.head_dim_v};
-  Memory& memory = instance.memory[key];
-  if (!memory.first_scale) memory.first_scale = p.scale;
-  memory.calls = instance.calls++;
-  return memory;
-}
-
-void RememberMask(const attest_problem_t& problem, const attest_forward_args_t& args,
-                  Memory& memory) {
-  if (problem.custom_mask_kind != ATTEST_MASK_BOOLEAN) return;
-  const attest_tensor_t& mask = args.custom_mask;
-  std::int64_t last = 0;
-  for (int axis = 0; axis < mask.ndim; ++axis) {
-    last += std::max<std::int64_t>(0, mask.shape[axis] - 1) * mask.strides[axis];
-  }
-  const std::byte* const first = AtOffset(mask, 0);
-  memory.mask.assign(first, first + last + 1);
-}
-
 Finding Forward(Instance& instance, const attest_problem_t& given,
                 const attest_forward_args_t& args) {
   const attest_problem_t problem = Taken(instance, given);
@@ -174,7 +147,7 @@ Finding Forward(Instance& instance, const attest_problem_t& given,
   if (instance.mutant->hooks.refuses_after_yes && problem.num_actual_tokens % 2 == 1) {
     return {ATTEST_REFUSED, "num_actual_tokens: odd numbers are not offered after all"};
   }
-  Memory& memory = MemoryOf(instance, problem);
+  const Memory& memory = instance.memories.Before(problem);
   const Call call{problem, args, instance.mutant->hooks, memory};
   const Format type = FormatOfAbi(problem.output_dtype);
   ScalarForward(call, [&](Output output, std::int64_t offset, double value) {
@@ -184,7 +157,7 @@ Finding Forward(Instance& instance, const attest_problem_t& given,
       Encode(Format::kFloat32, value, AtOffset(args.lse, offset));
     }
   });
-  RememberMask(problem, args, memory);
+  instance.memories.After(problem, args);
   if (hooks.changes_lengths && problem.num_requests > 0) {
     *reinterpret_cast<std::int32_t*>(AtOffset(args.seq_lens, 0)) += 1;
   }

@@ -21,6 +21,7 @@ std::vector<double> LoadQuery(const Call& call, const Row& row) {
                                     : OffsetOf(query, {row.token, row.head, column});
     line[i] = InSpan(query, offset) ? Decode(format, AtOffset(query, offset)) : 0.0;
   }
+  if (call.hooks.query != nullptr) call.hooks.query(call, row, line);
   return line;
 }
 
@@ -187,7 +188,11 @@ void WriteAnswer(const Call& call, const Row& row, const Answer& answer, const P
     if (InSpan(out, offset)) put(Output::kOut, offset, answer.out[static_cast<std::size_t>(d)]);
   }
   if (!call.Has(ATTEST_FLAG_LSE)) return;
-  put(Output::kLse, OffsetOf(call.args.lse, {token, row.head}), answer.lse);
+  if (call.hooks.writes_lse != nullptr && !call.hooks.writes_lse(call, row)) return;
+  const std::int64_t offset = call.hooks.lse_offset != nullptr
+                                  ? call.hooks.lse_offset(call, row)
+                                  : OffsetOf(call.args.lse, {token, row.head});
+  if (InSpan(call.args.lse, offset)) put(Output::kLse, offset, answer.lse);
 }
 
 }  // namespace

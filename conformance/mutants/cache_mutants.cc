@@ -3,7 +3,7 @@
 // Wrong scales of a quantised cache, and what write_kv leaves in it.
 #include <cmath>
 
-#include "conformance/mutants/attention.h"
+#include "conformance/mutants/triggers.h"
 
 namespace attest {
 namespace {
@@ -110,11 +110,13 @@ std::vector<Mutant> WriteMutants() {
       {.id = "write-strides-recomputed",
        .bug_class = "layout-strides",
        .clause = "KV-16",
+       .bug = "fi-append-ignores-cache-strides",
        .hooks = {.write = [](WriteRules& rules) { rules.dense_strides = true; },
                  .no_arithmetic = kWriteKv}},
       {.id = "write-one-too-many",
        .bug_class = "block-table-slots",
        .clause = "KV-16",
+       .bug = "vllm-slot-pad-from-padded-count",
        .hooks = {.write = [](WriteRules& rules) { rules.one_too_many = true; },
                  .no_arithmetic = kWriteKv}},
       {.id = "write-value-from-key",
@@ -125,7 +127,8 @@ std::vector<Mutant> WriteMutants() {
       {.id = "negative-slot-is-zero",
        .bug_class = "block-table-slots",
        .clause = "KV-17",
-       .hooks = {.slot = [](std::int64_t slot, std::int64_t) { return slot < 0 ? 0 : slot; },
+       .bug = "vllm-dummy-run-writes-null-block",
+       .hooks = {.slot = [](const SlotAsked& asked) { return asked.slot < 0 ? 0 : asked.slot; },
                  .no_arithmetic = kWriteKv}},
       {.id = "write-truncates",
        .bug_class = "quant-precision",
@@ -165,13 +168,48 @@ std::vector<Mutant> WriteMutants() {
   };
 }
 
+std::vector<Mutant> SlotMutants() {
+  return {
+      {.id = "slots-of-pages-of-sixteen",
+       .bug_class = "block-table-slots",
+       .clause = "KV-16",
+       .sentence = "slots are found as if pages had 16 tokens",
+       .reference = "vllm-project/vllm#31540",
+       .bug = "vllm-eagle-slot-block-size",
+       .hooks = {.slot =
+                     [](const SlotAsked& asked) {
+                       if (asked.slot < 0) return asked.slot;
+                       return (asked.slot / asked.block_size * 16 + asked.slot % asked.block_size) %
+                              asked.num_slots;
+                     },
+                 .no_arithmetic = kWriteKv}},
+      {.id = "negative-slot-keeps-old",
+       .bug_class = "block-table-slots",
+       .clause = "KV-17",
+       .sentence =
+           "a negative entry of slot_mapping is not stored in a reused buffer, so the token "
+           "goes to the slot that stood there: the one behind the entry before it",
+       .reference = "vllm-project/vllm-ascend#5647",
+       .bug = "ascend-padded-slot-buffer-stale",
+       .hooks = {.slot =
+                     [](const SlotAsked& asked) {
+                       if (asked.slot >= 0 || asked.before < 0) return asked.slot;
+                       return (asked.before + 1) % asked.num_slots;
+                     },
+                 .no_arithmetic = kWriteKv}},
+      {.id = "slots-cut-to-requests",
+       .bug_class = "graph-stale-metadata",
+       .clause = "KV-16",
+       .sentence = "as many tokens are written as there are requests",
+       .reference = "vllm-project/vllm#21228",
+       .bug = "vllm-fullgraph-slot-mapping-slice",
+       .hooks = {.write = [](WriteRules& rules) { rules.only_first_requests = true; },
+                 .no_arithmetic = kWriteKv}},
+  };
+}
+
 }  // namespace
 
-std::vector<Mutant> CacheMutants() {
-  std::vector<Mutant> mutants = ScaleMutants();
-  const std::vector<Mutant> more = WriteMutants();
-  mutants.insert(mutants.end(), more.begin(), more.end());
-  return mutants;
-}
+std::vector<Mutant> CacheMutants() { return Joined({ScaleMutants, WriteMutants, SlotMutants}); }
 
 }  // namespace attest

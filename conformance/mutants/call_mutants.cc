@@ -22,6 +22,7 @@ std::vector<Mutant> AnswerMutants() {
       {.id = "refusal-after-yes",
        .bug_class = "selector-capability",
        .clause = "ABI-04",
+       .bug = "tgi-window-default-zero",
        .hooks = {.refuses_after_yes = true, .no_arithmetic = kAbiOnly}},
       {.id = "refusal-touches-output",
        .bug_class = "api-plumbing",
@@ -50,6 +51,7 @@ std::vector<Mutant> AnswerMutants() {
       {.id = "output-and-lse-swapped",
        .bug_class = "api-plumbing",
        .clause = "ABI-09",
+       .bug = "fi-sparse-run-out-lse-swapped",
        .hooks = {.finish =
                      [](const Call& call, const Row&, const std::vector<Scored>&, Answer& answer) {
                        if (!call.Has(ATTEST_FLAG_LSE)) return;
@@ -86,6 +88,7 @@ std::vector<Mutant> OrderMutants() {
       {.id = "splits-follow-batch",
        .bug_class = "batch-invariance",
        .clause = "DET-03",
+       .bug = "vfa-fa2-varlen-splits-heuristic",
        .hooks = {.softmax =
                      [](const Call& call, const Row&, const Terms&, SoftmaxRules& rules) {
                        rules.split = 3 + call.problem.num_requests % 8;
@@ -94,6 +97,7 @@ std::vector<Mutant> OrderMutants() {
       {.id = "physical-order-accumulation",
        .bug_class = "batch-invariance",
        .clause = "DET-03",
+       .bug = "pt-flex-physical-placement",
        .hooks = {.softmax =
                      [](const Call& call, const Row& row, const Terms&, SoftmaxRules& rules) {
                        rules.split = 5;
@@ -105,6 +109,7 @@ std::vector<Mutant> OrderMutants() {
       {.id = "tiles-start-at-chunk",
        .bug_class = "batch-invariance",
        .clause = "DET-04",
+       .bug = "vllm-prefix-cache-breaks-invariance",
        .hooks = {.softmax =
                      [](const Call&, const Row& row, const Terms&, SoftmaxRules& rules) {
                        rules.split = kSplit;

@@ -34,6 +34,7 @@ std::vector<MutantEntry> MutantCatalogue(const std::vector<Clause>& clauses) {
                       .clause = std::string(mutant.clause),
                       .sentence = std::string(mutant.sentence),
                       .reference = std::string(mutant.reference),
+                      .bug = std::string(mutant.bug),
                       .no_arithmetic = std::string(mutant.hooks.no_arithmetic)};
     if (mutant.is_deviation()) TakeTexts(clauses, entry);
     entries.push_back(std::move(entry));

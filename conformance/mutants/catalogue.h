@@ -18,6 +18,7 @@ struct MutantEntry {
   std::string clause;
   std::string sentence;
   std::string reference;
+  std::string bug;            // the entry of spec/bugs that it is; empty: none
   std::string no_arithmetic;  // why no row is wrong; mostly empty
   bool deviation = false;     // named by the spec
 };

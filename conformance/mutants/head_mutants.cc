@@ -50,14 +50,16 @@ std::vector<Mutant> HeadMutants() {
       {.id = "head-identity",
        .bug_class = "head-mapping-dims",
        .clause = "HEAD-01",
+       .bug = "tgi-kv-heads-wrong-attr",
        .hooks = {.row =
                      [](const Call& call, Row& row) {
                        row.kv_head =
                            std::min<std::int64_t>(row.head, call.problem.num_kv_heads - 1);
                      }}},
       {.id = "heads-as-rows",
-       .bug_class = "head-mapping-dims",
+       .bug_class = "sliding-window",
        .clause = "HEAD-02",
+       .bug = "xf-mqa-trick-window",
        .hooks = {.terms =
                      [](const Call& call, const Row& row, Terms& terms) {
                        if (call.problem.window_left == 0 || row.q_len == 0) return;
@@ -75,17 +77,20 @@ std::vector<Mutant> HeadMutants() {
                        return OffsetOf(call.args.query, {row.token, first, column});
                      }}},
       {.id = "packed-group-bound",
-       .bug_class = "head-mapping-dims",
+       .bug_class = "causal-alignment",
        .clause = "HEAD-03",
+       .bug = "fi-gqa-nonpow2-causal-tile-bound",
        .hooks = {.terms = BoundPackedRows}},
       {.id = "group-tail-missing",
        .bug_class = "head-mapping-dims",
        .clause = "HEAD-03",
+       .bug = "fi-trtllmgen-tileq-smaller-than-group",
        .hooks = {.writes = [](const Call& call,
                               const Row& row) { return row.head % call.group() < kGroupTile; }}},
       {.id = "value-width-from-key",
-       .bug_class = "head-mapping-dims",
+       .bug_class = "selector-capability",
        .clause = "HEAD-04",
+       .bug = "ggml-fa-dv-neq-dk-accepted",
        .hooks = {.finish = CutToKeyWidth, .out_offset = OffsetByKeyWidth, .whole_call = true}},
       {.id = "last-column-not-scored",
        .bug_class = "head-mapping-dims",

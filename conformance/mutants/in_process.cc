@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conformance/mutants/in_process.h"
 
+#include <algorithm>
+#include <list>
 #include <unordered_map>
 
 #include "conformance/mutants/attention.h"
@@ -15,10 +17,10 @@ class AbiCall {
       : problem_(ToAbi(problem)), tensors_(tensors), outputs_(outputs) {
     const std::int64_t rows = tensors.query.shape[0];
     if (outputs_.out.shape.empty()) {
-      outputs_.out = Dense(problem.output_dtype, {rows, problem.num_q_heads, problem.head_dim_v});
+      outputs_.out = Zeros(problem.output_dtype, {rows, problem.num_q_heads, problem.head_dim_v});
     }
     if (outputs_.lse.shape.empty()) {
-      outputs_.lse = Dense(DType::kFloat32, {rows, problem.num_q_heads});
+      outputs_.lse = Zeros(DType::kFloat32, {rows, problem.num_q_heads});
     }
     for (const PrefixRange& range : problem.prefix_ranges) {
       ranges_.insert(ranges_.end(), {range.request, range.first, range.last});
@@ -37,9 +39,18 @@ class AbiCall {
   const attest_forward_args_t& args() const { return args_; }
 
  private:
-  // A view that nobody reads or writes through.
-  TensorView Dense(DType dtype, const std::vector<std::int64_t>& shape) const {
-    return {.data = &nothing_, .dtype = dtype, .shape = shape, .strides = DenseStrides(shape)};
+  static TensorView Dense(DType dtype, const std::vector<std::int64_t>& shape) {
+    return {.data = nullptr, .dtype = dtype, .shape = shape, .strides = DenseStrides(shape)};
+  }
+
+  // An output that holds zeros; mutants look at what they find.
+  TensorView Zeros(DType dtype, const std::vector<std::int64_t>& shape) {
+    TensorView view = Dense(dtype, shape);
+    std::size_t bytes = SizeOf(dtype);
+    for (const std::int64_t extent : shape) bytes *= static_cast<std::size_t>(extent);
+    zeros_.emplace_back(std::max<std::size_t>(bytes, 1));
+    view.data = zeros_.back().data();
+    return view;
   }
 
   static attest_tensor_t Abi(const TensorView& view) {
@@ -89,7 +100,7 @@ class AbiCall {
   std::vector<std::uint8_t> request_causal_;
   TensorView ranges_view_;
   TensorView causal_view_;
-  std::byte nothing_{};
+  std::list<std::vector<std::byte>> zeros_;
 };
 
 // Keeps the elements of the lines that were asked about.
@@ -166,6 +177,16 @@ MutantAnswer RunMutant(const Problem& problem, const AttentionTensors& tensors,
   for (const MutantLine& line : lines) ComputeLine(call, line.request, line.row, line.head, put);
   if (mutant.hooks.after != nullptr) mutant.hooks.after(call, put);
   return answer;
+}
+
+void RememberCall(const Problem& problem, const AttentionTensors& tensors, CallMemories& memories) {
+  const AbiCall call(problem, tensors, {});
+  memories.Before(call.problem());
+  memories.After(call.problem(), call.args());
+}
+
+Memory MemoryAt(const Problem& problem, CallMemories& memories) {
+  return memories.Before(ToAbi(problem));
 }
 
 }  // namespace attest

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "conformance/mutants/mutant.h"
+#include "conformance/mutants/remember.h"
 #include "reference/attention_tensors.h"
 #include "spec/vocabulary/problem.h"
 
@@ -39,6 +40,11 @@ struct MutantAnswer {
 MutantAnswer RunMutant(const Problem& problem, const AttentionTensors& tensors,
                        const OutputShapes& outputs, const Mutant& mutant,
                        const std::vector<MutantLine>& lines, const Memory& memory = {});
+
+// The call of `problem` is over, and `memories` may keep of it what a backend could.
+void RememberCall(const Problem& problem, const AttentionTensors& tensors, CallMemories& memories);
+// What is there when the call of `problem` begins.
+Memory MemoryAt(const Problem& problem, CallMemories& memories);
 
 }  // namespace attest
 

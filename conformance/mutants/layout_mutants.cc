@@ -85,11 +85,12 @@ Place RawChunk(const Call& call, const Row& row, std::int64_t key, Side /*side*/
   return raw ? Place{-1, row.start + token} : PlaceOf(call, row, key);
 }
 
-std::vector<Mutant> StrideMutants() {
+std::vector<Mutant> CacheStrideMutants() {
   return {
       {.id = "page-stride-recomputed",
        .bug_class = "layout-strides",
        .clause = "KV-14",
+       .bug = "aiter-paged-stride-reconstructed",
        .hooks = {.offset = PageDistanceFromShape}},
       {.id = "value-uses-key-strides",
        .bug_class = "layout-strides",
@@ -104,10 +105,12 @@ std::vector<Mutant> StrideMutants() {
       {.id = "output-uses-query-strides",
        .bug_class = "layout-strides",
        .clause = "KV-15",
+       .bug = "fi-persistent-out-uses-q-strides",
        .hooks = {.out_offset = OutputByQueryStrides, .whole_call = true}},
       {.id = "row-stride-recomputed",
        .bug_class = "layout-strides",
        .clause = "KV-15",
+       .bug = "ggml-vk-noncontig-ignored",
        .hooks = {.query_offset = QueryRowsClose}},
       {.id = "x-split-fixed-eight",
        .bug_class = "layout-strides",
@@ -157,6 +160,7 @@ std::vector<Mutant> TypeMutants() {
       {.id = "value-scale-ignored",
        .bug_class = "quant-precision",
        .clause = "KV-18",
+       .bug = "vllm-fi-kv-scales-asserted",
        .hooks = {.kv_scale = [](const Call&, const Row&, const Place&, Side side,
                                 double scale) { return side == Side::kValue ? 1.0 : scale; }}},
       {.id = "key-scale-ignored",
@@ -191,7 +195,7 @@ std::vector<Mutant> TypeMutants() {
 }  // namespace
 
 std::vector<Mutant> LayoutMutants() {
-  std::vector<Mutant> mutants = StrideMutants();
+  std::vector<Mutant> mutants = CacheStrideMutants();
   const std::vector<Mutant> more = TypeMutants();
   mutants.insert(mutants.end(), more.begin(), more.end());
   return mutants;

@@ -70,13 +70,15 @@ std::vector<Mutant> CausalMutants() {
       {.id = "causal-top-left",
        .bug_class = "causal-alignment",
        .clause = "MASK-01",
+       .bug = "fa-causal-top-left",
        .hooks = {.terms =
                      [](const Call& /*call*/, const Row& row, Terms& terms) {
                        if (terms.causal) terms.causal_reach = row.index - row.position;
                      }}},
       {.id = "causal-dropped",
-       .bug_class = "causal-alignment",
+       .bug_class = "spec-decode-chunked",
        .clause = "MASK-01",
+       .bug = "seed-dflash-causal-hardcoded",
        .hooks = {.terms = [](const Call&, const Row&, Terms& terms) { terms.causal = false; }}},
       {.id = "causal-one-more",
        .bug_class = "causal-alignment",
@@ -103,11 +105,13 @@ std::vector<Mutant> CausalMutants() {
       {.id = "noncausal-ignored",
        .bug_class = "bidirectional-doc-mask",
        .clause = "MASK-03",
+       .bug = "seed-causal-flag-not-in-metadata",
        .hooks = {.terms = [](const Call& call, const Row&,
                              Terms& terms) { terms.causal |= IsDecoder(call) && !terms.tree; }}},
       {.id = "noncausal-unpaged",
-       .bug_class = "bidirectional-doc-mask",
+       .bug_class = "selector-capability",
        .clause = "MASK-03",
+       .bug = "seed-flex-paged-flag-derived-from-causal",
        .hooks = {.terms =
                      [](const Call& call, const Row& row, Terms& terms) {
                        if (!IsDecoder(call) || terms.causal || terms.tree) return;
@@ -116,6 +120,7 @@ std::vector<Mutant> CausalMutants() {
       {.id = "negative-position-unwritten",
        .bug_class = "empty-or-fully-masked",
        .clause = "MASK-16",
+       .bug = "fi-persistent-negative-remaining-rows-skipped",
        .hooks = {.writes = [](const Call& call,
                               const Row& row) { return IsCross(call) || row.position >= 0; }}},
       {.id = "causality-of-first-request",
@@ -137,6 +142,7 @@ std::vector<Mutant> BoundMutants() {
       {.id = "tile-overhang-in-denominator",
        .bug_class = "key-row-bounds",
        .clause = "MASK-04",
+       .bug = "fi-cutedsl-decode-noncausal-tail",
        .hooks = {.softmax = CountTileOverhang}},
       {.id = "page-tail-visible",
        .bug_class = "key-row-bounds",
@@ -187,6 +193,7 @@ std::vector<Mutant> BoundMutants() {
       {.id = "empty-request-unwritten",
        .bug_class = "empty-or-fully-masked",
        .clause = "MASK-18",
+       .bug = "fi-decode-empty-kv-no-chunk",
        .hooks = {.writes = [](const Call&, const Row& row) { return row.seq_len > 0; }}},
       {.id = "mask-finite-fill",
        .bug_class = "empty-or-fully-masked",
@@ -203,6 +210,7 @@ std::vector<Mutant> EncoderMutants() {
       {.id = "encoder-sees-neighbours",
        .bug_class = "bidirectional-doc-mask",
        .clause = "MASK-05",
+       .bug = "seed-flex-bidirectional-mod-all-noncausal",
        .hooks = {.terms =
                      [](const Call& call, const Row& row, Terms& terms) {
                        if (!IsEncoder(call)) return;
@@ -216,9 +224,10 @@ std::vector<Mutant> EncoderMutants() {
        .hooks = {.terms = [](const Call& call, const Row&,
                              Terms& terms) { terms.causal |= IsEncoder(call); }}},
       {.id = "encoder-paged",
-       .bug_class = "block-table-slots",
+       .bug_class = "bidirectional-doc-mask",
        .clause = "MASK-07",
        // A request is taken to begin at a page of 16 tokens.
+       .bug = "vllm-flex-direct-mask-encoder",
        .hooks = {.place =
                      [](const Call& call, const Row& row, std::int64_t key, Side) {
                        if (call.paged()) return PlaceOf(call, row, key);
@@ -227,6 +236,7 @@ std::vector<Mutant> EncoderMutants() {
       {.id = "cross-bottom-right",
        .bug_class = "causal-alignment",
        .clause = "MASK-08",
+       .bug = "trt-cross-attn-q-start",
        .hooks = {.terms =
                      [](const Call& call, const Row&, Terms& terms) {
                        if (!IsCross(call)) return;
@@ -241,6 +251,7 @@ std::vector<Mutant> ShapedMutants() {
       {.id = "chunk-mask-dropped",
        .bug_class = "sliding-window",
        .clause = "MASK-20",
+       .bug = "vllm-local-attn-shared-spec-metadata",
        .hooks = {.terms = [](const Call&, const Row&, Terms& terms) { terms.local_block = 0; }}},
       {.id = "lookback-ignored",
        .bug_class = "sliding-window",
@@ -280,6 +291,7 @@ std::vector<Mutant> ShapedMutants() {
       {.id = "mask-broadcast-misread",
        .bug_class = "layout-strides",
        .clause = "MASK-25",
+       .bug = "pt-mps-mask-broadcast-offset",
        .hooks = {.mask_offset = ExpandedMaskOffset}},
       {.id = "mask-stale",
        .bug_class = "graph-stale-metadata",

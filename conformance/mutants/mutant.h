@@ -26,12 +26,23 @@ inline constexpr std::int64_t kNoReach = std::int64_t{1} << 50;  // farther than
 
 struct Hooks;
 
+// A call that is over, as far as a backend may wrongly keep it.
+struct EarlierCall {
+  attest_problem_t problem;
+  std::vector<std::int32_t> query_start_loc;
+  std::vector<std::int32_t> seq_lens;
+  std::vector<std::int32_t> table;  // dense, table_width entries a request; empty: not paged
+  std::int64_t table_width = 0;
+};
+
 // What a backend may wrongly keep from one call to the next. For a run in process: what an earlier
 // ordinary call would have left behind.
 struct Memory {
   std::optional<double> first_scale;  // of the first call of this shape; empty: head_dim_qk^-0.5
   std::vector<std::byte> mask;        // bytes of an earlier boolean mask; empty: everything visible
   std::uint64_t calls = 0;            // before this one
+  std::optional<EarlierCall> first;   // of this shape
+  std::optional<EarlierCall> last;    // the one just before, of any shape
 };
 
 // One forward call with the hooks of one mutant.
@@ -135,6 +146,9 @@ struct MergeRules {
   bool equal_weights = false;
   bool lse_of_largest = false;
   bool multiplies_empty_parts = false;
+  bool packed_columns = false;  // parts are read as if no row had a gap behind it
+  bool transposed_lse = false;  // the LSE of every part but the first is read as [Hq, T]
+  bool spills_columns = false;  // rows are written up to the next power of two
 };
 
 struct WriteRules {
@@ -146,6 +160,16 @@ struct WriteRules {
   bool one_too_many = false;
   bool dense_strides = false;
   bool zero_token_is_nan = false;
+  bool only_first_requests = false;  // as many tokens as there are requests
+  std::int64_t offset_modulus = 0;   // > 0: offsets wrap there, in elements
+};
+
+// An entry of slot_mapping, and what the way to its slot may depend on.
+struct SlotAsked {
+  std::int64_t slot = 0;
+  std::int64_t before = -1;  // the entry before it
+  std::int64_t num_slots = 0;
+  std::int64_t block_size = 1;
 };
 
 // Each is null in the faithful attention. "edits" changes what the faithful one made.
@@ -167,6 +191,7 @@ struct Hooks {
   std::int64_t (*offset)(const Call&, const Row&, const Place&, Side,
                          std::int64_t column) = nullptr;
   std::int64_t (*query_offset)(const Call&, const Row&, std::int64_t column) = nullptr;
+  void (*query)(const Call&, const Row&, std::vector<double>& edits) = nullptr;
   Format (*format)(const Call&, Side, Format) = nullptr;
   double (*kv_scale)(const Call&, const Row&, const Place&, Side, double scale) = nullptr;
   // Of the cache, or of key and value, before its scale.
@@ -183,13 +208,15 @@ struct Hooks {
   void (*finish)(const Call&, const Row&, const std::vector<Scored>&, Answer& edits) = nullptr;
   bool (*writes)(const Call&, const Row&) = nullptr;
   std::int64_t (*out_offset)(const Call&, const Row&, std::int64_t column) = nullptr;
+  bool (*writes_lse)(const Call&, const Row&) = nullptr;
+  std::int64_t (*lse_offset)(const Call&, const Row&) = nullptr;
   // After all rows.
   void (*after)(const Call&, const Put&) = nullptr;
   // Rows may be written by the work of other rows, so a run in process computes all of them.
   bool whole_call = false;
 
   // write_kv and merge. A slot < 0 is not written.
-  std::int64_t (*slot)(std::int64_t slot, std::int64_t num_slots) = nullptr;
+  std::int64_t (*slot)(const SlotAsked&) = nullptr;
   void (*write)(WriteRules& edits) = nullptr;
   void (*merge)(MergeRules& edits) = nullptr;
 
@@ -212,6 +239,7 @@ struct Mutant {
   std::string_view clause;     // that it breaks; empty for "faithful"
   std::string_view sentence;   // what it computes; a deviation's stands in the spec
   std::string_view reference;  // where it was seen; a deviation's stands in the spec
+  std::string_view bug = {};   // the entry of spec/bugs that it is; empty: none
   Hooks hooks;
 
   bool is_deviation() const { return sentence.empty(); }
@@ -236,6 +264,15 @@ std::vector<Mutant> CacheMutants();
 std::vector<Mutant> ScoreMutants();
 std::vector<Mutant> SoftmaxMutants();
 std::vector<Mutant> CallMutants();
+std::vector<Mutant> BoundsMutants();
+std::vector<Mutant> DraftMutants();
+std::vector<Mutant> PrecisionMutants();
+std::vector<Mutant> SizeMutants();
+std::vector<Mutant> SplitMutants();
+std::vector<Mutant> StaleMutants();
+std::vector<Mutant> StrideMutants();
+std::vector<Mutant> TileMutants();
+std::vector<Mutant> WideMutants();
 
 }  // namespace attest
 

@@ -146,6 +146,7 @@ std::vector<Mutant> TableMutants() {
       {.id = "value-page-stale",
        .bug_class = "block-table-slots",
        .clause = "KV-01",
+       .bug = "fi-xqa-v-tile-stale-page",
        .hooks = {.place = ValueFromFirstHalf}},
       {.id = "table-identity",
        .bug_class = "block-table-slots",
@@ -181,6 +182,7 @@ std::vector<Mutant> TableMutants() {
       {.id = "table-tail-dereferenced",
        .bug_class = "block-table-slots",
        .clause = "KV-03",
+       .bug = "aiter-page-table-prefetch-oob",
        .hooks = {.finish = FollowEntryAfterTheLast}},
       {.id = "table-pitch-assumed",
        .bug_class = "block-table-slots",
@@ -252,10 +254,12 @@ std::vector<Mutant> LengthMutants() {
       {.id = "rejected-drafts-visible",
        .bug_class = "spec-decode-chunked",
        .clause = "KV-07",
+       .bug = "trt-kv-lens-drift",
        .hooks = {.row = CountRejectedDrafts}},
       {.id = "masked-value-multiplied",
        .bug_class = "key-row-bounds",
        .clause = "KV-11",
+       .bug = "vllm-v-tail-nan",
        .hooks = {.terms = LookAtWholePages,
                  .visible = VisibleBelowTheEnd,
                  .masked =
@@ -284,6 +288,7 @@ std::vector<Mutant> LengthMutants() {
       {.id = "padding-rows-written",
        .bug_class = "key-row-bounds",
        .clause = "KV-13",
+       .bug = "ggml-rows-past-nq-written",
        .hooks = {.after =
                      [](const Call& call, const Put& put) {
                        const attest_tensor_t& out = call.args.out;
@@ -299,16 +304,22 @@ std::vector<Mutant> LengthMutants() {
       {.id = "negative-slot-wraps",
        .bug_class = "block-table-slots",
        .clause = "KV-17",
-       .hooks = {.slot = [](std::int64_t slot,
-                            std::int64_t slots) { return slot < 0 ? slots + slot : slot; },
+       .bug = "vllm-slot-minus-one-python-index",
+       .hooks = {.slot =
+                     [](const SlotAsked& asked) {
+                       return asked.slot < 0 ? asked.num_slots + asked.slot : asked.slot;
+                     },
                  .no_arithmetic = "write_kv: no row is computed"}},
       {.id = "slot-one-late",
-       .bug_class = "block-table-slots",
+       .bug_class = "race-workspace-uninit",
        .clause = "KV-16",
        .sentence = "each token is written one slot late",
-       .reference = "kept as a standard mutation",
-       .hooks = {.slot = [](std::int64_t slot,
-                            std::int64_t slots) { return slot < 0 ? slot : (slot + 1) % slots; },
+       .reference = "vllm-project/vllm-ascend#8435",
+       .bug = "ascend-draft-slot-overwrite-async",
+       .hooks = {.slot =
+                     [](const SlotAsked& asked) {
+                       return asked.slot < 0 ? asked.slot : (asked.slot + 1) % asked.num_slots;
+                     },
                  .no_arithmetic = "write_kv: no row is computed"}},
   };
 }

@@ -31,6 +31,7 @@ std::vector<Mutant> ScaleMutants() {
       {.id = "scale-of-first-call",
        .bug_class = "graph-stale-metadata",
        .clause = "SCORE-01",
+       .bug = "fi-cudnn-cache-key-without-scale",
        .hooks = {.parts =
                      [](const Call& call, const Row&, std::int64_t, ScoreParts& parts) {
                        parts.scale = call.memory.first_scale.value_or(
@@ -56,6 +57,7 @@ std::vector<Mutant> ScaleMutants() {
       {.id = "weights-base-two",
        .bug_class = "scale-softcap",
        .clause = "SCORE-02",
+       .bug = "fi-mla-decode-scale-missing-log2e",
        .hooks = {.score = [](const Call&, const Row&, const ScoreParts& parts,
                              double dot) { return kLn2 * Compose(parts, dot); }}},
       {.id = "scores-in-fp16",
@@ -89,6 +91,7 @@ std::vector<Mutant> SoftcapMutants() {
       {.id = "softcap-ignored-in-decode",
        .bug_class = "scale-softcap",
        .clause = "SCORE-03",
+       .bug = "vllm-softcap-missing-decode",
        .hooks = {.parts =
                      [](const Call&, const Row& row, std::int64_t, ScoreParts& parts) {
                        if (row.q_len == 1) parts.softcap = 0;
@@ -113,6 +116,7 @@ std::vector<Mutant> SoftcapMutants() {
       {.id = "softcap-base-two",
        .bug_class = "scale-softcap",
        .clause = "SCORE-03",
+       .bug = "lmd-softcap-after-log2e",
        .hooks = {.score =
                      [](const Call&, const Row&, const ScoreParts& parts, double dot) {
                        return kLn2 * Capped(parts.softcap, kLog2E * parts.scale * dot) +
@@ -135,6 +139,7 @@ std::vector<Mutant> SoftcapMutants() {
       {.id = "softcap-after-mask",
        .bug_class = "scale-softcap",
        .clause = "SCORE-04",
+       .bug = "fi-softcap-after-mask",
        .hooks = {.masked =
                      [](const Call& call, const Row&, std::int64_t key,
                         std::vector<Scored>& scores) {
@@ -185,6 +190,7 @@ std::vector<Mutant> BiasMutants() {
       {.id = "alibi-off-by-one",
        .bug_class = "alibi-bias-sink",
        .clause = "SCORE-06",
+       .bug = "vllm-alibi-off-by-one",
        .hooks = {.parts = [](const Call&, const Row&, std::int64_t,
                              ScoreParts& parts) { parts.distance += 1; }}},
       {.id = "alibi-top-left",

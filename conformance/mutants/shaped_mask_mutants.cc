@@ -159,8 +159,9 @@ std::vector<Mutant> ChunkMutants() {
                        if (mixed && !terms.causal) terms.left = terms.right = kNoReach;
                      }}},
       {.id = "request-causality-lost-in-window",
-       .bug_class = "sliding-window",
+       .bug_class = "bidirectional-doc-mask",
        .clause = "MASK-31",
+       .bug = "vfa-dynamic-causal-ignored-in-local-branch",
        .hooks = {.terms =
                      [](const Call& call, const Row&, Terms& terms) {
                        const bool mixed = call.problem.causality == ATTEST_CAUSALITY_PER_REQUEST;
@@ -264,8 +265,9 @@ std::vector<Mutant> CustomMutants() {
                        return OfFirstHead(call, row, key, ATTEST_MASK_BOOLEAN);
                      }}},
       {.id = "bias-of-first-head",
-       .bug_class = "layout-strides",
+       .bug_class = "head-mapping-dims",
        .clause = "SCORE-07",
+       .bug = "xf-merge-heads-with-mask",
        .hooks = {.mask_offset =
                      [](const Call& call, const Row& row, std::int64_t key) {
                        return OfFirstHead(call, row, key, ATTEST_MASK_ADDITIVE);

@@ -10,6 +10,7 @@
 
 #include "conformance/mutants/catalogue.h"
 #include "conformance/mutants/mutant.h"
+#include "spec/bugs/bug.h"
 #include "spec/cases/spec.h"
 
 namespace attest {
@@ -61,6 +62,46 @@ TEST(Shelf, NamesEachMutantOnceWithAKnownClassAndClause) {
   }
   EXPECT_EQ(FindMutant(""), FindMutant("faithful"));
   EXPECT_EQ(FindMutant("no-such-mutant"), nullptr);
+}
+
+const BugList& Bugs() {
+  static const BugList kBugs = LoadBugs().value();
+  return kBugs;
+}
+
+bool Names(const Bug& bug, std::string_view mutant) {
+  return std::find(bug.mutants.begin(), bug.mutants.end(), mutant) != bug.mutants.end();
+}
+
+TEST(Bugs, AreOfTheClassesOfTheShelf) {
+  std::vector<std::string_view> classes;
+  for (const BugClass& listed : Bugs().classes) classes.push_back(listed.name);
+  EXPECT_EQ(classes, BugClasses());
+}
+
+TEST(Bugs, NameMutantsThatExist) {
+  for (const Bug& bug : Bugs().bugs) {
+    for (const std::string& id : bug.mutants) {
+      EXPECT_NE(FindMutant(id), nullptr) << bug.id << " names " << id;
+    }
+  }
+}
+
+TEST(Bugs, StandForOneMutantEachOfTheSameClass) {
+  std::set<std::string_view> taken;
+  std::set<std::string_view> classes;
+  for (const Mutant& mutant : Mutants()) {
+    if (mutant.bug.empty()) continue;
+    EXPECT_TRUE(taken.insert(mutant.bug).second) << mutant.bug << " is two mutants";
+    const Bug* bug = Bugs().Find(mutant.bug);
+    ASSERT_NE(bug, nullptr) << mutant.id << " is " << mutant.bug;
+    EXPECT_TRUE(Names(*bug, mutant.id)) << bug->id << " does not name " << mutant.id;
+    EXPECT_EQ(bug->bug_class, mutant.bug_class) << mutant.id;
+    classes.insert(mutant.bug_class);
+    EXPECT_TRUE(mutant.is_deviation() || mutant.reference == bug->reference) << mutant.id;
+  }
+  EXPECT_GE(taken.size(), 150U);
+  EXPECT_EQ(classes.size(), BugClasses().size());
 }
 
 }  // namespace

@@ -94,10 +94,12 @@ std::vector<Mutant> WeightMutants() {
       {.id = "denominator-missing",
        .bug_class = "splitkv-merge-lse",
        .clause = "SOFT-01",
+       .bug = "fi-merge-states-no-denominator",
        .hooks = {.finish = Undivided}},
       {.id = "maximum-starts-finite",
        .bug_class = "empty-or-fully-masked",
        .clause = "SOFT-08",
+       .bug = "fi-finite-sentinel-kills-very-negative-rows",
        .hooks = {.softmax =
                      [](const Call&, const Row&, const Terms&, SoftmaxRules& rules) {
                        rules.maximum_floor = -5e4;
@@ -126,6 +128,7 @@ std::vector<Mutant> WeightMutants() {
       {.id = "empty-tile-nan",
        .bug_class = "empty-or-fully-masked",
        .clause = "SOFT-09",
+       .bug = "ggml-vk-init-max-neg-inf",
        .hooks = {.finish = NanAfterEmptyTile}},
       {.id = "maximum-clamped-at-zero",
        .bug_class = "empty-or-fully-masked",
@@ -134,6 +137,7 @@ std::vector<Mutant> WeightMutants() {
       {.id = "empty-row-nan",
        .bug_class = "empty-or-fully-masked",
        .clause = "SOFT-03",
+       .bug = "ggml-vk-div-by-zero-denominator",
        .hooks = {.finish =
                      [](const Call&, const Row&, const std::vector<Scored>&, Answer& answer) {
                        if (answer.visible == 0) answer.out.assign(answer.out.size(), std::nan(""));
@@ -141,6 +145,7 @@ std::vector<Mutant> WeightMutants() {
       {.id = "empty-row-mean",
        .bug_class = "empty-or-fully-masked",
        .clause = "SOFT-03",
+       .bug = "mlx-fallback-finite-min-mask",
        .hooks = {.finish = MeanOfEverything}},
       {.id = "output-cut-to-ten-bits",
        .bug_class = "quant-precision",
@@ -194,6 +199,7 @@ std::vector<Mutant> LseMutants() {
       {.id = "lse-of-last-split",
        .bug_class = "splitkv-merge-lse",
        .clause = "SOFT-02",
+       .bug = "fi-split-decode-lse-local",
        .hooks = {.finish = LseOfLastSplit}},
       {.id = "lse-without-maximum",
        .bug_class = "splitkv-merge-lse",
@@ -210,8 +216,9 @@ std::vector<Mutant> LseMutants() {
        .hooks = {.finish = [](const Call&, const Row&, const std::vector<Scored>&,
                               Answer& answer) { answer.lse += 0.01; }}},
       {.id = "empty-row-lse-plus-infinity",
-       .bug_class = "empty-or-fully-masked",
+       .bug_class = "splitkv-merge-lse",
        .clause = "SOFT-04",
+       .bug = "vllm-fa2-plus-inf-lse",
        .hooks = {.finish =
                      [](const Call&, const Row&, const std::vector<Scored>&, Answer& answer) {
                        if (answer.visible == 0) answer.lse = kInfinity;
@@ -265,6 +272,7 @@ std::vector<Mutant> SinkMutants() {
       {.id = "cascade-sink-missing",
        .bug_class = "alibi-bias-sink",
        .clause = "SOFT-11",
+       .bug = "vllm-cascade-missing-sink",
        .hooks = {.softmax =
                      [](const Call& call, const Row&, const Terms&, SoftmaxRules& rules) {
                        if (SharesAPrefix(call)) rules.sink = -kInfinity;

@@ -2,6 +2,7 @@
 //
 // write_kv and merge.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "conformance/mutants/attention.h"
@@ -79,6 +80,9 @@ struct HeadWriter {
   }
 
   std::int64_t Offset(const Place& place, std::int64_t head, std::int64_t column) const {
+    if (rules.offset_modulus > 0) {
+      return ElementOffset(cache, call, place, side, head, column) % rules.offset_modulus;
+    }
     if (!rules.dense_strides || call.problem.kv_layout != ATTEST_KV_STRIDED) {
       return ElementOffset(cache, call, place, side, head, column);
     }
@@ -116,12 +120,17 @@ void ScalarWriteKv(const attest_problem_t& problem, const attest_write_kv_args_t
   const attest_tensor_t& source = rules.value_from_key ? args.key : args.value;
   const HeadWriter values{call, source, args.value_cache, args.value_scale, Side::kValue, rules};
   const std::int64_t slots = problem.num_blocks * problem.block_size;
-  const std::int64_t mapped = args.slot_mapping.shape[0];
+  std::int64_t mapped = args.slot_mapping.shape[0];
+  if (rules.only_first_requests) mapped = std::min(mapped, problem.num_requests);
   const bool more = rules.one_too_many && mapped > 0 && mapped < args.key.shape[0];
   for (std::int64_t token = 0; token < mapped + (more ? 1 : 0); ++token) {
     auto slot = LoadAt<std::int64_t>(args.slot_mapping, {std::min(token, mapped - 1)});
     if (token == mapped) ++slot;
-    if (hooks.slot != nullptr) slot = hooks.slot(slot, slots);
+    if (hooks.slot != nullptr) {
+      const std::int64_t before =
+          token == 0 ? -1 : LoadAt<std::int64_t>(args.slot_mapping, {token - 1});
+      slot = hooks.slot({slot, before, slots, problem.block_size});
+    }
     if (slot < 0 || slot >= slots) continue;
     const Place place{slot / problem.block_size, slot % problem.block_size};
     for (std::int64_t head = 0; head < problem.num_kv_heads; ++head) {
@@ -156,24 +165,59 @@ MergedLine MergeLine(const std::vector<PartLine>& parts, const Hooks& hooks) {
   return merged;
 }
 
+namespace {
+
+PartLine LoadPart(const attest_merge_args_t& args, std::size_t part, std::int64_t token,
+                  std::int64_t head, const MergeRules& rules) {
+  const attest_tensor_t& out = args.part_out[part];
+  const attest_tensor_t& lse = args.part_lse[part];
+  PartLine line;
+  std::int64_t lse_token = token;
+  std::int64_t lse_head = head;
+  if (rules.transposed_lse && part > 0) {
+    const std::int64_t flat = head * lse.shape[0] + token;
+    lse_token = flat / lse.shape[1];
+    lse_head = flat % lse.shape[1];
+  }
+  line.lse = Decode(Format::kFloat32, AddressOf(lse, {lse_token, lse_head}));
+  for (std::int64_t d = 0; d < out.shape[2]; ++d) {
+    const std::int64_t packed = (token * out.shape[1] + head) * out.shape[2] + d;
+    const std::int64_t offset = rules.packed_columns ? packed : OffsetOf(out, {token, head, d});
+    line.out.push_back(Decode(FormatOfAbi(out.dtype), AtOffset(out, offset)));
+  }
+  return line;
+}
+
+// Rows of later heads come first, so that what one spills stays on its neighbour.
+void StoreMerged(const attest_merge_args_t& args, std::int64_t token, std::int64_t head,
+                 const MergedLine& merged, const MergeRules& rules) {
+  const Format format = FormatOfAbi(args.out.dtype);
+  const std::int64_t columns = args.out.shape[2];
+  for (std::int64_t d = 0; d < columns; ++d) {
+    Encode(format, merged.out[static_cast<std::size_t>(d)], AddressOf(args.out, {token, head, d}));
+  }
+  const auto end = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(columns)));
+  for (std::int64_t d = columns; rules.spills_columns && d < end; ++d) {
+    const std::int64_t offset = OffsetOf(args.out, {token, head, d});
+    if (InSpan(args.out, offset)) Encode(format, 0.0, AtOffset(args.out, offset));
+  }
+  if (args.lse.data != nullptr) {
+    Encode(Format::kFloat32, merged.lse, AddressOf(args.lse, {token, head}));
+  }
+}
+
+}  // namespace
+
 void ScalarMerge(const attest_merge_args_t& args, const Hooks& hooks) {
+  MergeRules rules;
+  if (hooks.merge != nullptr) hooks.merge(rules);
   for (std::int64_t token = 0; token < args.out.shape[0]; ++token) {
-    for (std::int64_t head = 0; head < args.out.shape[1]; ++head) {
-      std::vector<PartLine> parts(static_cast<std::size_t>(args.num_parts));
-      for (std::size_t n = 0; n < parts.size(); ++n) {
-        const attest_tensor_t& out = args.part_out[n];
-        parts[n].lse = Decode(Format::kFloat32, AddressOf(args.part_lse[n], {token, head}));
-        for (std::int64_t d = 0; d < out.shape[2]; ++d) {
-          parts[n].out.push_back(Decode(FormatOfAbi(out.dtype), AddressOf(out, {token, head, d})));
-        }
+    for (std::int64_t head = args.out.shape[1] - 1; head >= 0; --head) {
+      std::vector<PartLine> parts;
+      for (std::size_t n = 0; n < static_cast<std::size_t>(args.num_parts); ++n) {
+        parts.push_back(LoadPart(args, n, token, head, rules));
       }
-      const MergedLine merged = MergeLine(parts, hooks);
-      for (std::size_t d = 0; d < merged.out.size(); ++d) {
-        Encode(FormatOfAbi(args.out.dtype), merged.out[d],
-               AddressOf(args.out, {token, head, static_cast<std::int64_t>(d)}));
-      }
-      if (args.lse.data == nullptr) continue;
-      Encode(Format::kFloat32, merged.lse, AddressOf(args.lse, {token, head}));
+      StoreMerged(args, token, head, MergeLine(parts, hooks), rules);
     }
   }
 }

@@ -9,6 +9,7 @@
 #include <limits>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "conformance/mutants/attention.h"
 #include "conformance/mutants/testing/small_tensors.h"
@@ -161,10 +162,37 @@ void OneHead(Problem& p, SmallOptions& /*o*/) { p.num_q_heads = p.num_kv_heads =
 void OnePage(Problem& p, SmallOptions& /*o*/) { p.requests = {{2, 4}, {1, 3}}; }
 void Padding(Problem& p, SmallOptions& /*o*/) { p.padding_tokens = 2; }
 
+void Lengths(Problem& p, std::vector<Request> requests) { p.requests = std::move(requests); }
+void OneRequest(Problem& p, SmallOptions& /*o*/) { Lengths(p, {{5, 11}}); }
+void AnEmptyRequest(Problem& p, SmallOptions& /*o*/) { Lengths(p, {{2, 0}, {3, 9}}); }
+void LatentAndAnEmptyRequest(Problem& p, SmallOptions& o) {
+  Latent(p, o);
+  AnEmptyRequest(p, o);
+}
+void AcrossASplit(Problem& p, SmallOptions& /*o*/) { Lengths(p, {{4, 66}}); }
+void TwoSplits(Problem& p, SmallOptions& /*o*/) { Lengths(p, {{2, 70}}); }
+void SameDraft(Problem& p, SmallOptions& /*o*/) { Lengths(p, {{3, 11}, {3, 9}}); }
+void DecodePast1024(Problem& p, SmallOptions& /*o*/) { Lengths(p, {{1, 1100}}); }
+void DecodePast4096(Problem& p, SmallOptions& /*o*/) { Lengths(p, {{1, 5000}}); }
+void BigMask(Problem& p, SmallOptions& o) {
+  Boolean(p, o);
+  Lengths(p, {{5, 11}, {20, 900}});
+}
+void Past32768(Problem& p, SmallOptions& o) {
+  OneHead(p, o);
+  Lengths(p, {{2, 32780}});
+}
+void PaddedRowsAndMask(Problem& p, SmallOptions& o) {
+  PaddedRows(p, o);
+  Boolean(p, o);
+}
+void LongerTable(Problem& p, SmallOptions& /*o*/) { Lengths(p, {{5, 11}, {2, 7}, {1, 30}}); }
+
 struct Trigger {
   const char* id;
   Edit without;
   Edit with;
+  Edit earlier = nullptr;  // a call before the one with the trigger
 };
 
 // clang-format off
@@ -386,14 +414,219 @@ const Trigger kTriggers[] = {
 
     {"rows-left-unwritten", NoRows, AsItIs},
     {"output-and-lse-swapped", [](Problem& p, SmallOptions&) { p.lse = false; }, AsItIs},
+
+    {"splits-past-head-size-lost", AsItIs, [](Problem& p, SmallOptions&) { Lengths(p, {{1, 300}}); }},
+    {"masked-split-nan", AsItIs, AcrossASplit},
+    {"empty-last-split-counted", [](Problem& p, SmallOptions&) { Lengths(p, {{1, 32}}); }, AsItIs},
+    {"last-split-miscounted", AsItIs, [](Problem& p, SmallOptions&) { Lengths(p, {{8, 130}}); }},
+    {"rows-padded-to-four", [](Problem& p, SmallOptions&) { Lengths(p, {{5, 300}}); },
+     [](Problem& p, SmallOptions&) { Lengths(p, {{5, 300}, {5, 20}}); }},
+    {"chunk-count-floors", NoContext,
+     [](Problem& p, SmallOptions&) { p.num_q_heads = 6; Lengths(p, {{9, 68}}); }},
+    {"denominator-of-two-rows", Decode1, AsItIs},
+    {"combined-rows-as-padded", AsItIs,
+     [](Problem& p, SmallOptions&) { Lengths(p, {{1, 9}, {3, 150}}); }},
+    {"split-rows-unwritten", AsItIs, [](Problem& p, SmallOptions&) { Lengths(p, {{1, 9}, {2, 600}}); }},
+    {"lse-transposed-in-split-decode", AsItIs,
+     [](Problem& p, SmallOptions&) { Lengths(p, {{1, 70}, {1, 9}}); }},
+    {"latent-lse-transposed", AsItIs, Latent},
+    {"maximum-of-first-keys", AsItIs,
+     [](Problem& p, SmallOptions& o) { HugeScores(p, o); Lengths(p, {{1, 2100}}); }},
+    {"two-pass-last-block-twice", AsItIs, DecodePast1024},
+    {"split-buffer-reused", AsItIs, TwoSplits},
+    {"invariant-mode-runs-one-split", TwoSplits,
+     [](Problem& p, SmallOptions& o) { TwoSplits(p, o); p.batch_invariant = true; }},
+
+    {"empty-request-clears-followers", AsItIs, AnEmptyRequest},
+    {"tile-rows-overwrite-next", AsItIs,
+     [](Problem& p, SmallOptions&) { Lengths(p, {{9, 12}, {2, 7}}); }},
+    {"tail-lanes-unmasked", [](Problem& p, SmallOptions&) { Lengths(p, {{5, 32}, {1, 64}}); }, AsItIs},
+    {"last-row-tile-reads-past-end", AsItIs, [](Problem& p, SmallOptions&) { Lengths(p, {{9, 16}}); }},
+    {"new-token-tile-overhang", AsItIs, NonCausal},
+    {"decode-tail-unchecked", AsItIs, [](Problem& p, SmallOptions&) { Lengths(p, {{1, 130}}); }},
+    {"value-tile-tail-multiplied", DeadNan,
+     [](Problem& p, SmallOptions& o) { DeadNan(p, o); p.head_dim_v = 64; }},
+    {"first-query-row-zero", Decode1, AsItIs},
+    {"last-key-missing-from-4096", AsItIs, [](Problem& p, SmallOptions&) { Lengths(p, {{1, 4096}}); }},
+    {"query-rows-zeroed-in-large-batch", AsItIs,
+     [](Problem& p, SmallOptions&) { p.requests.assign(512, {1, 3}); }},
+    {"empty-request-sees-a-page", AsItIs, AnEmptyRequest},
+    {"empty-request-lse-unwritten", AsItIs, AnEmptyRequest},
+    {"latent-empty-request-unwritten", AnEmptyRequest, LatentAndAnEmptyRequest},
+    {"masked-tile-wraps", RowsBeforeKeys, [](Problem& p, SmallOptions&) { Lengths(p, {{20, 3}}); }},
+    {"maximum-starts-at-half-range", AsItIs, VeryNegative},
+    {"mask-infinity-spreads",
+     [](Problem& p, SmallOptions& o) { Additive(p, o); o.whole_rows_masked = true; },
+     [](Problem& p, SmallOptions& o) {
+       Additive(p, o);
+       Half(p, o);
+       p.additive_mask_dtype = DType::kFloat16;
+       o.whole_rows_masked = true;
+     }},
+    {"warp-without-keys-nan", AsItIs, EmptyFirstTile},
+    {"empty-row-nan-without-window", AsItIs, RowsBeforeKeys},
+    {"empty-row-lse-finite", AsItIs, RowsBeforeKeys},
+
+    {"multi-token-decode-noncausal", AsItIs, SameDraft},
+    {"expanded-rows-unwritten", AsItIs, SameDraft},
+    {"split-tail-shorter-than-rows", AsItIs, AcrossASplit},
+    {"prefill-ignores-context", NoContext, AsItIs},
+    {"context-of-first-request-decides", AsItIs,
+     [](Problem& p, SmallOptions&) { Lengths(p, {{5, 5}, {2, 7}}); }},
+    {"row-tile-bounds-keys", AsItIs, [](Problem& p, SmallOptions&) { Lengths(p, {{5, 80}}); }},
+    {"gathered-keys-by-query-start", OneRequest, AsItIs},
+    {"decode-batch-planned-as-rows", AsItIs, Decode1},
+    {"query-rows-as-first-request", SameDraft, AsItIs},
+    {"padding-rows-computed", AsItIs, Padding},
+    {"table-starts-at-new-tokens", NoContext, AsItIs},
+    {"index-buffer-counted-in-pages", AsItIs,
+     [](Problem& p, SmallOptions&) { Lengths(p, {{5, 18}, {2, 18}, {1, 18}}); }},
+    {"window-as-ring", LongWindow, Window},
+    {"latent-tail-pages-loaded", Latent,
+     [](Problem& p, SmallOptions& o) { Latent(p, o); DeadNan(p, o); o.table_gap = 2; }},
+    {"folded-batch-index", AsItIs, [](Problem& p, SmallOptions&) { p.num_q_heads = 32; }},
+    {"page-copied-early", OnePage, AsItIs},
+
+    {"prefix-range-cut-at-tile", Ranges,
+     [](Problem& p, SmallOptions&) { Lengths(p, {{20, 30}}); p.prefix_ranges = {{0, 10, 28}}; }},
+    {"padding-mask-on-rows", Boolean,
+     [](Problem& p, SmallOptions& o) { Boolean(p, o); NoContext(p, o); p.custom_mask_broadcast.row = true; }},
+    {"mask-cut-at-causal-tile", Boolean,
+     [](Problem& p, SmallOptions& o) { Boolean(p, o); NonCausal(p, o); Lengths(p, {{10, 70}}); }},
+    {"tree-mask-ignored-in-fp8", Tree, [](Problem& p, SmallOptions& o) { Tree(p, o); Float8(p, o); }},
+    {"lookback-blocks-partial", Chunks, ChunksWithLookback},
+    {"local-blocks-drop-causality", AsItIs, Chunks},
+    {"full-tiles-masked-top-left", NoContext, [](Problem& p, SmallOptions&) { Lengths(p, {{5, 40}}); }},
+    {"causal-per-four-rows", AsItIs, Half},
+    {"rows-counted-from-keys", AsItIs, RowsBeforeKeys},
+    {"noncausal-claim-inherited", AsItIs, NonCausal},
+    {"plain-problem-noncausal", Window, AsItIs},
+    {"window-lost-in-batch", [](Problem& p, SmallOptions& o) { Window(p, o); OneRequest(p, o); }, Window},
+    {"value-outside-window-multiplied", Window,
+     [](Problem& p, SmallOptions& o) { p.window_left = 2; o.page_zero_past_window = true; DeadNan(p, o); }},
+    {"window-ignored-in-decode", [](Problem& p, SmallOptions& o) { Window(p, o); OneRequest(p, o); },
+     Window},
+    {"window-aligned-to-longest", [](Problem& p, SmallOptions& o) { Window(p, o); OneRequest(p, o); },
+     Window},
+    {"window-loses-page-at-history", Window, [](Problem& p, SmallOptions&) { p.window_left = 6; }},
+    {"window-one-long-in-extend", [](Problem& p, SmallOptions& o) { Window(p, o); Decode1(p, o); }, Window},
+    {"window-pair-inclusive", Window, BlockWindow},
+    {"window-without-past", [](Problem& p, SmallOptions& o) { Window(p, o); NoContext(p, o); }, Window},
+    {"window-rolls-at-its-length", Window, [](Problem& p, SmallOptions&) { p.window_left = 11; }},
+
+    {"head-remap-off-by-one", AsItIs, [](Problem& p, SmallOptions&) { p.num_q_heads = 16; }},
+    {"alibi-head-size-power-of-two", Alibi,
+     [](Problem& p, SmallOptions& o) { Alibi(p, o); p.head_dim_qk = 12; }},
+    {"paged-value-cut-to-key-width", WideKeys, [](Problem& p, SmallOptions&) { p.head_dim_v = 12; }},
+    {"alibi-drops-head-map", AsItIs, Alibi},
+    {"head-size-taken-as-128", AsItIs, [](Problem& p, SmallOptions&) { p.head_dim_qk = 136; }},
+    {"keys-past-block-dropped", AsItIs, DecodePast1024},
+    {"alibi-by-row-number", AsItIs, Alibi},
+    {"cascade-alibi-shifted", Alibi,
+     [](Problem& p, SmallOptions& o) {
+       Alibi(p, o);
+       Lengths(p, {{3, 11}, {2, 9}, {1, 10}, {2, 12}});
+       p.shared_prefix = 8;
+     }},
+    {"absent-bias-reads-output", AsItIs, [](Problem&, SmallOptions& o) { o.output = std::nan(""); }},
+    {"softcap-lost-in-tree", Softcap, [](Problem& p, SmallOptions& o) { Softcap(p, o); Tree(p, o); }},
+    {"output-rebound", AsItIs, [](Problem& p, SmallOptions&) { p.lse = false; }},
+
+    {"head-256-packed", PaddedRows,
+     [](Problem& p, SmallOptions& o) { PaddedRows(p, o); p.head_dim_qk = 256; }},
+    {"masked-query-packed", PaddedRows, PaddedRowsAndMask},
+    {"short-query-packed", PaddedRows,
+     [](Problem& p, SmallOptions& o) { PaddedRows(p, o); p.head_dim_qk = 64; }},
+    {"single-head-row-pitch", PaddedRows,
+     [](Problem& p, SmallOptions& o) { PaddedRows(p, o); OneHead(p, o); }},
+    {"block-mean-of-first-block", AsItIs,
+     [](Problem& p, SmallOptions& o) { OneHead(p, o); Lengths(p, {{140, 140}}); }},
+    {"fourth-copy-loses-query", PaddedRowsAndMask,
+     [](Problem& p, SmallOptions& o) { PaddedRowsAndMask(p, o); p.custom_mask_broadcast.head = true; }},
+    {"narrow-pages-packed", PaddedPages,
+     [](Problem& p, SmallOptions& o) { PaddedPages(p, o); Float8(p, o); }},
+    {"context-pages-packed", [](Problem& p, SmallOptions& o) { PaddedPages(p, o); NoContext(p, o); },
+     PaddedPages},
+    {"packed-requests-far-apart", EncoderAlone, Encoder},
+    {"value-is-key-in-shared-page", AsItIs,
+     [](Problem& p, SmallOptions&) { p.cache_layout = CacheLayout::kPackedKv; }},
+    {"mask-tail-of-one-key-lost", Boolean,
+     [](Problem& p, SmallOptions& o) { Boolean(p, o); Lengths(p, {{5, 33}}); }},
+
+    {"mask-offset-wraps", Boolean, BigMask},
+    {"mask-row-offset-wraps", Boolean, BigMask},
+    {"latent-offset-wraps", Latent, [](Problem& p, SmallOptions& o) { Latent(p, o); DecodePast4096(p, o); }},
+    {"far-pages-read-zero", AsItIs, [](Problem& p, SmallOptions&) { Lengths(p, {{1, 9000}}); }},
+    {"address-width-from-size", PaddedPages,
+     [](Problem& p, SmallOptions& o) { PaddedPages(p, o); Lengths(p, {{1, 790}}); }},
+    {"decode-offset-wraps", AsItIs, DecodePast4096},
+    {"far-rows-dropped", AsItIs,
+     [](Problem& p, SmallOptions&) { p.head_dim_v = 1024; Lengths(p, {{40, 40}}); }},
+    {"page-number-of-16-bits", AsItIs,
+     [](Problem& p, SmallOptions& o) { OneHead(p, o); p.block_size = 1; Lengths(p, {{1, 65600}}); }},
+    {"key-number-of-16-bits", AsItIs, Past32768},
+    {"position-of-16-bits", AsItIs, Past32768},
+
+    {"weights-saturate", AsItIs,
+     [](Problem& p, SmallOptions& o) { Float8(p, o); o.query_size = 2; Lengths(p, {{1, 40}}); }},
+    {"sums-in-fp16", AsItIs, Half},
+    {"scale-in-half", AsItIs, Half},
+    {"products-in-fp16", NoKeys, AsItIs},
+    {"scores-cut-to-five-bits", NoKeys, AsItIs},
+    {"value-scale-ignored-in-prefill", [](Problem& p, SmallOptions& o) { Float8(p, o); Decode1(p, o); },
+     Float8},
+    {"dynamic-scales-ignored", Float8, Int8},
+    {"scale-without-page", Float8Unscaled, Int8},
+
+    {"softcap-of-first-call", Softcap, Softcap, AsItIs},
+    {"cache-type-of-first-call", Half, Half,
+     [](Problem& p, SmallOptions&) { p.query_dtype = p.cache_dtype = DType::kBFloat16; }},
+    {"causality-of-first-call", AsItIs, AsItIs, NonCausal},
+    {"table-of-first-call", AsItIs, AsItIs, LongerTable},
+    {"persistent-table-restrided", AsItIs, AsItIs, LongerTable},
+    {"lengths-of-first-call", AsItIs, AsItIs,
+     [](Problem& p, SmallOptions&) { Lengths(p, {{5, 12}, {2, 6}, {1, 18}}); }},
+    {"bound-of-first-call", AsItIs, AsItIs,
+     [](Problem& p, SmallOptions&) { Lengths(p, {{5, 9}, {2, 6}, {1, 8}}); }},
+    {"window-of-first-call", Window, Window, AsItIs},
+    {"window-kernel-of-first-call", Window, [](Problem& p, SmallOptions&) { p.window_left = 6; },
+     [](Problem& p, SmallOptions&) { Lengths(p, {{5, 5}, {2, 2}, {1, 1}}); }},
+    {"mask-of-earlier-plan", AsItIs, AsItIs, Boolean},
+    {"mask-buffer-without-draft-columns", Additive, Boolean},
+    {"second-call-unwritten", AsItIs, AsItIs, AsItIs},
+    {"workspace-of-other-phase", AsItIs, AsItIs, Decode1},
+    {"semaphores-in-scratch", TwoSplits, TwoSplits, AsItIs},
+    {"query-starts-of-last-call", AsItIs, AsItIs,
+     [](Problem& p, SmallOptions&) { Lengths(p, {{1, 11}, {2, 7}, {5, 18}}); }},
+    {"scale-lost-past-1024", AsItIs, DecodePast1024},
+    {"sum-slot-lost", AsItIs, DecodePast4096},
+    {"logits-buffer-half-sized", AsItIs,
+     [](Problem& p, SmallOptions& o) { Half(p, o); Lengths(p, {{1, 600}}); }},
+    {"accumulator-starts-unclean", OneRequest, AsItIs},
+    {"value-tile-overtaken", AsItIs, [](Problem& p, SmallOptions&) { Lengths(p, {{5, 40}}); }},
 };
 // clang-format on
 
-MutantAnswer AnswerOf(const Mutant& mutant, Edit edit) {
+Setting Edited(const Mutant& mutant, Edit edit) {
   Setting setting = Plain();
   edit(setting.problem, setting.options);
   const Status status = Validate(setting.problem);
   EXPECT_TRUE(status.ok()) << mutant.id << ": " << status.message();
+  return setting;
+}
+
+// What the mutant remembers of a call of `earlier`, and of nothing where that is null.
+Memory MemoryOf(const Mutant& mutant, Edit earlier, const Problem& problem) {
+  if (earlier == nullptr) return {};
+  const Setting setting = Edited(mutant, earlier);
+  const SmallTensors small(setting.problem, setting.options);
+  CallMemories memories;
+  RememberCall(setting.problem, small.tensors(), memories);
+  return MemoryAt(problem, memories);
+}
+
+MutantAnswer AnswerOf(const Mutant& mutant, Edit edit, Edit earlier = nullptr) {
+  const Setting setting = Edited(mutant, edit);
   const SmallTensors small(setting.problem, setting.options);
   std::vector<MutantLine> lines;
   for (std::size_t r = 0; r < setting.problem.requests.size(); ++r) {
@@ -403,7 +636,8 @@ MutantAnswer AnswerOf(const Mutant& mutant, Edit edit) {
       }
     }
   }
-  return RunMutant(setting.problem, small.tensors(), small.outputs(), mutant, lines);
+  return RunMutant(setting.problem, small.tensors(), small.outputs(), mutant, lines,
+                   MemoryOf(mutant, earlier, setting.problem));
 }
 
 bool SameNumbers(const std::vector<double>& a, const std::vector<double>& b) {
@@ -431,12 +665,13 @@ TEST(Triggers, AreKnownForEveryMutantThatComputesRows) {
 class TriggerHonesty : public ::testing::TestWithParam<Trigger> {};
 
 TEST_P(TriggerHonesty, IsFaithfulWithoutAndWrongWith) {
-  const auto& [id, without, with] = GetParam();
+  const auto& [id, without, with, earlier] = GetParam();
   const Mutant& faithful = *FindMutant("faithful");
   const Mutant& mutant = *FindMutant(id);
   EXPECT_TRUE(Same(AnswerOf(faithful, without), AnswerOf(mutant, without)))
       << "without its trigger";
-  EXPECT_FALSE(Same(AnswerOf(faithful, with), AnswerOf(mutant, with))) << "with its trigger";
+  EXPECT_FALSE(Same(AnswerOf(faithful, with, earlier), AnswerOf(mutant, with, earlier)))
+      << "with its trigger";
 }
 
 std::string NameOf(const ::testing::TestParamInfo<Trigger>& info) {
@@ -451,11 +686,11 @@ INSTANTIATE_TEST_SUITE_P(Shelf, TriggerHonesty, ::testing::ValuesIn(kTriggers), 
 
 TEST(WriteKvMutants, MoveSlots) {
   const Hooks& wraps = FindMutant("negative-slot-wraps")->hooks;
-  EXPECT_EQ(wraps.slot(5, 12), 5);
-  EXPECT_EQ(wraps.slot(-1, 12), 11);
+  EXPECT_EQ(wraps.slot({.slot = 5, .num_slots = 12}), 5);
+  EXPECT_EQ(wraps.slot({.slot = -1, .num_slots = 12}), 11);
   const Hooks& late = FindMutant("slot-one-late")->hooks;
-  EXPECT_EQ(late.slot(-1, 12), -1);
-  EXPECT_EQ(late.slot(5, 12), 6);
+  EXPECT_EQ(late.slot({.slot = -1, .num_slots = 12}), -1);
+  EXPECT_EQ(late.slot({.slot = 5, .num_slots = 12}), 6);
 }
 
 TEST(MergeMutants, WeighOtherwise) {
@@ -492,6 +727,16 @@ TEST(ScalarAttention, CountsVisibleKeys) {
   for (std::size_t row = 0; row < 3; ++row) {
     EXPECT_NEAR(answer.lse[row], std::log(expected[row]), 1e-12) << row;
   }
+}
+
+// Nobody has to say where the outputs lie.
+TEST(ScalarAttention, WritesIntoOutputsOfItsOwn) {
+  const Setting setting = Plain();
+  const SmallTensors small(setting.problem, setting.options);
+  const Mutant& faithful = *FindMutant("faithful");
+  const std::vector<MutantLine> lines = {{0, 4, 3}, {2, 0, 0}};
+  EXPECT_TRUE(Same(RunMutant(setting.problem, small.tensors(), small.outputs(), faithful, lines),
+                   RunMutant(setting.problem, small.tensors(), {}, faithful, lines)));
 }
 
 }  // namespace

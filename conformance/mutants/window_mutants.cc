@@ -30,6 +30,7 @@ std::vector<Mutant> CausalWindows() {
       {.id = "window-one-short",
        .bug_class = "sliding-window",
        .clause = "MASK-10",
+       .bug = "te-cudnn-window-length",
        .hooks = {.terms =
                      [](const Call& call, const Row&, Terms& terms) {
                        if (terms.causal && HasLeft(call)) --terms.left;
@@ -37,6 +38,7 @@ std::vector<Mutant> CausalWindows() {
       {.id = "window-one-long",
        .bug_class = "sliding-window",
        .clause = "MASK-10",
+       .bug = "vllm-window-2048-vs-2049",
        .hooks = {.terms =
                      [](const Call& call, const Row&, Terms& terms) {
                        if (terms.causal && HasLeft(call)) ++terms.left;
@@ -44,6 +46,7 @@ std::vector<Mutant> CausalWindows() {
       {.id = "window-ignored",
        .bug_class = "sliding-window",
        .clause = "MASK-10",
+       .bug = "tgi-paged-window-hardcoded",
        .hooks = {.terms =
                      [](const Call&, const Row&, Terms& terms) {
                        if (terms.causal) terms.left = kNoReach;
@@ -51,6 +54,7 @@ std::vector<Mutant> CausalWindows() {
       {.id = "window-from-last-row",
        .bug_class = "sliding-window",
        .clause = "MASK-10",
+       .bug = "fi-xqa-window-from-last-draft-token",
        .hooks = {.terms =
                      [](const Call&, const Row& row, Terms& terms) {
                        if (terms.causal) terms.left_from = row.seq_len - 1;
@@ -65,6 +69,7 @@ std::vector<Mutant> CausalWindows() {
       {.id = "window-clipped-to-query",
        .bug_class = "sliding-window",
        .clause = "MASK-15",
+       .bug = "kerashub-window-cache-index",
        .hooks = {.terms =
                      [](const Call& call, const Row& row, Terms& terms) {
                        if (HasLeft(call)) terms.left = std::min(terms.left, row.q_len - 1);
@@ -85,6 +90,7 @@ std::vector<Mutant> TwoSidedWindows() {
       {.id = "encoder-window-ignored",
        .bug_class = "sliding-window",
        .clause = "MASK-12",
+       .bug = "vllm-modernbert-window-ignored",
        .hooks = {.terms =
                      [](const Call& call, const Row&, Terms& terms) {
                        if (IsEncoder(call)) terms.left = terms.right = kNoReach;
@@ -113,6 +119,7 @@ std::vector<Mutant> TwoSidedWindows() {
       {.id = "window-anchored-at-block",
        .bug_class = "sliding-window",
        .clause = "MASK-13",
+       .bug = "vllm-diffusion-window-symmetric",
        .hooks = {.visible = VisibleFromAnchor}},
       {.id = "window-right-ignored",
        .bug_class = "sliding-window",
@@ -125,6 +132,7 @@ std::vector<Mutant> TwoSidedWindows() {
       {.id = "window-right-one-short",
        .bug_class = "sliding-window",
        .clause = "MASK-14",
+       .bug = "hf-right-window-strict",
        .hooks = {.terms =
                      [](const Call& call, const Row&, Terms& terms) {
                        if (HasRight(call)) --terms.right;

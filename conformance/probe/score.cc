@@ -97,8 +97,16 @@ class ScoreReader {
   Result<std::vector<HeadSlope>> Slopes();
   Result<std::vector<HeadSink>> Sinks();
   Result<RowWeights> Weights(const ProbeRow& row);
+  Result<RowWeights> ChosenWeights(const ProbeRow& row, const std::vector<std::int64_t>& keys);
 
  private:
+  static constexpr double kWeightDepth = 6;  // scores of weights that are read: -6..0
+
+  std::vector<double> ScoresOf(const ProbeRow& row, double query,
+                               const std::vector<std::int64_t>& keys,
+                               const std::vector<double>& levels);
+  Result<RowWeights> WeightsOf(const ProbeRow& row, const std::vector<std::int64_t>& keys,
+                               const std::vector<double>& scores, double rest);
   double SetQueryScore(const ProbeRow& row, double score) {
     // `score` for a key of 1 under the problem's scale, as near as the query's type comes.
     const double query =
@@ -397,24 +405,56 @@ Result<std::vector<HeadSink>> ScoreReader::Sinks() {
 }
 
 Result<RowWeights> ScoreReader::Weights(const ProbeRow& row) {
-  constexpr double kDepth = 6;
-  const auto request = static_cast<std::size_t>(row.request);
   const std::vector<std::int64_t> keys = Expand(box_.SpecKeys(row));
-  RowWeights weights{.row = row};
-  if (keys.empty()) return weights;
+  if (keys.empty()) return RowWeights{.row = row};
+  std::vector<double> levels;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    levels.push_back(-static_cast<double>(i) / static_cast<double>(keys.size()));
+  }
   box_.Flatten();
-  const double query = SetQueryScore(row, kDepth);
+  const double query = SetQueryScore(row, kWeightDepth);
+  return WeightsOf(row, keys, ScoresOf(row, query, keys, levels), 0.0);
+}
+
+Result<RowWeights> ScoreReader::ChosenWeights(const ProbeRow& row,
+                                              const std::vector<std::int64_t>& keys) {
+  constexpr double kSilent = -100.0;
+  box_.Flatten();
+  const double query = SetQueryScore(row, kWeightDepth);
+  std::vector<double> levels;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    levels.push_back(static_cast<double>(i + 1) / static_cast<double>(keys.size()) - 1.0);
+  }
+  const std::vector<std::int64_t> all = Expand(box_.SpecKeys(row));
+  const std::vector<double> silent(all.size(), kSilent / kWeightDepth);
+  const std::vector<double> others = ScoresOf(row, query, all, silent);
+  const double each = others.empty() ? 0.0 : std::exp(others[0]);
+  return WeightsOf(row, keys, ScoresOf(row, query, keys, levels),
+                   each * static_cast<double>(all.size() - keys.size()));
+}
+
+// Gives each key its level, and says what it then scores.
+std::vector<double> ScoreReader::ScoresOf(const ProbeRow& row, double query,
+                                          const std::vector<std::int64_t>& keys,
+                                          const std::vector<double>& levels) {
   std::vector<double> scores;
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    const double level = -static_cast<double>(i) / static_cast<double>(keys.size());
-    const double key = SetKeyLevel(box_.PlaceOf(request, keys[i]), level);
-    double score = query * key * static_cast<double>(p_.scale);
+    const std::int64_t place = box_.PlaceOf(static_cast<std::size_t>(row.request), keys[i]);
+    double score = query * SetKeyLevel(place, levels[i]) * static_cast<double>(p_.scale);
     if (p_.softcap > 0) score = p_.softcap * std::tanh(score / p_.softcap);
     scores.push_back(score);
   }
-  const double top = *std::max_element(scores.begin(), scores.end());
-  double sum = 0;
-  for (const double score : scores) sum += std::exp(score - top);
+  return scores;
+}
+
+// Reads `keys`, which score `scores`, beside others whose weights e^score add up to `rest`.
+Result<RowWeights> ScoreReader::WeightsOf(const ProbeRow& row,
+                                          const std::vector<std::int64_t>& keys,
+                                          const std::vector<double>& scores, double rest) {
+  const auto request = static_cast<std::size_t>(row.request);
+  RowWeights weights{.row = row};
+  double sum = rest;
+  for (const double score : scores) sum += std::exp(score);
   // Of the weight and of the output: two roundings of the output's type.
   weights.error = 3 * reach_.floor;
   for (std::size_t first = 0; first < keys.size(); first += static_cast<std::size_t>(columns_)) {
@@ -425,7 +465,7 @@ Result<RowWeights> ScoreReader::Weights(const ProbeRow& row) {
     const Result<Answers> answers = box_.Call();
     if (!answers.ok()) return answers.status();
     for (std::size_t i = first; i < last; ++i) {
-      const double expected = std::exp(scores[i] - top) / sum;
+      const double expected = std::exp(scores[i]) / sum;
       const double weight = Out(*answers, row, i - first) / reach_.value;
       weights.keys.push_back({keys[i], weight, expected});
       const double off = std::abs(weight / expected - 1);
@@ -443,6 +483,10 @@ Result<std::vector<HeadSlope>> ReadSlopes(Box& box) { return ScoreReader(box).Sl
 Result<std::vector<HeadSink>> ReadSinks(Box& box) { return ScoreReader(box).Sinks(); }
 Result<RowWeights> ReadWeights(Box& box, const ProbeRow& row) {
   return ScoreReader(box).Weights(row);
+}
+Result<RowWeights> ReadChosenWeights(Box& box, const ProbeRow& row,
+                                     const std::vector<std::int64_t>& keys) {
+  return ScoreReader(box).ChosenWeights(row, keys);
 }
 
 }  // namespace attest

@@ -72,6 +72,11 @@ struct RowWeights {
 // ceil(keys / head_dim_v) calls: what each key of the row weighs, with scores that fall over the
 // keys from 0 to -6.
 Result<RowWeights> ReadWeights(Box& box, const ProbeRow& row);
+// One call, at any length: what at most head_dim_v chosen keys of the row weigh, ascending, with
+// scores that rise over them from -6 to 0, while all others score -100. A sum over few keys has no
+// room for the errors of a long one, so a wrong factor of 1 % shows.
+Result<RowWeights> ReadChosenWeights(Box& box, const ProbeRow& row,
+                                     const std::vector<std::int64_t>& keys);
 
 }  // namespace attest
 

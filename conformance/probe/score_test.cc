@@ -136,6 +136,20 @@ TEST_P(ScoreTest, WeightsFollowTheScores) {
   }
 }
 
+TEST_P(ScoreTest, ChosenWeightsFollowTheScoresInOneCall) {
+  for (const double scale : {0.0, 0.0892}) {
+    TestBackend backend{.scale = scale, .problem = Prefill(GetParam())};
+    Box box = BoxOf(backend);
+    const auto weights = ReadChosenWeights(box, {0, 2, 1}, {0, 1, 17, 64, 130, 199});
+    ASSERT_TRUE(weights.ok());
+    ASSERT_EQ(weights->keys.size(), 6U);
+    EXPECT_EQ(box.calls(), 1);
+    EXPECT_NEAR(weights->keys[5].weight / weights->keys[0].weight, std::exp(5.0),
+                scale == 0.0 ? 2.0 : 20.0);
+    EXPECT_EQ(weights->worst < weights->error, scale == 0.0) << weights->worst;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Types, ScoreTest,
                          testing::Values(DType::kBFloat16, DType::kFloat16, DType::kFloat32),
                          [](const auto& info) { return std::string(Name(info.param)); });

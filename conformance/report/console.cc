@@ -80,6 +80,9 @@ std::string FailureList(const Report& report) {
     const Record& record = failures[i].record;
     text += fmt::format("\n{}: {} [{}]\n  {}\n  {}\n", Name(record.verdict), record.case_id,
                         fmt::join(record.clauses, ", "), record.reason, record.repro);
+    const std::string diagnosis = DiagnosisOf(report, record.case_id);
+    if (!diagnosis.empty())
+      text += fmt::format("  {}\n", diagnosis.substr(0, diagnosis.find('\n')));
   }
   if (failures.size() > kFailuresShown) {
     text += fmt::format("\n... and {} more\n", failures.size() - kFailuresShown);

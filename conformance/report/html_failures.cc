@@ -16,37 +16,10 @@
 namespace attest {
 namespace {
 
-std::string Figure(const std::optional<Picture>& picture) {
-  if (!picture) return {};
-  std::string notes;
-  for (const std::string& note : picture->notes) notes += " · " + EscapeMarkup(note);
-  return fmt::format("<figure><figcaption>{}<small>{}</small></figcaption>{}</figure>\n",
-                     EscapeMarkup(picture->title), notes, DrawSvg(*picture));
-}
-
 double Ratio(const Element& element) {
   const double error = std::abs(element.got - element.expected);
   if (error <= element.bound) return element.bound > 0 ? error / element.bound : 0;
   return element.bound > 0 ? error / element.bound : std::numeric_limits<double>::infinity();
-}
-
-std::string WorstElements(const Record& record) {
-  if (record.worst.empty()) return {};
-  std::string text =
-      "<table class='numbers'><thead><tr><th class='n'>request</th><th class='n'>row</th>"
-      "<th class='n'>head</th><th class='n'>dim</th><th class='n'>expected</th>"
-      "<th class='n'>got</th><th class='n'>bound</th><th class='n'>error / bound</th></tr></thead>"
-      "<tbody>\n";
-  for (const Element& element : record.worst) {
-    text += fmt::format(
-        "<tr><td class='n'>{}</td><td class='n'>{}</td><td class='n'>{}</td><td class='n'>{}</td>"
-        "<td class='n'>{}</td><td class='n'><b>{}</b></td><td class='n'>{}</td>"
-        "<td class='n'>{}</td></tr>\n",
-        element.request, element.row, element.head,
-        element.dim < 0 ? "LSE" : fmt::format("{}", element.dim), FormatNumber(element.expected),
-        FormatNumber(element.got), FormatNumber(element.bound), FormatNumber(Ratio(element)));
-  }
-  return text + "</tbody></table>\n";
 }
 
 std::string Citations(const Report& report, const Record& record) {
@@ -82,6 +55,33 @@ std::string RestTable(const std::vector<Failure>& failures) {
 
 }  // namespace
 
+std::string HtmlFigure(const std::optional<Picture>& picture) {
+  if (!picture) return {};
+  std::string notes;
+  for (const std::string& note : picture->notes) notes += " · " + EscapeMarkup(note);
+  return fmt::format("<figure><figcaption>{}<small>{}</small></figcaption>{}</figure>\n",
+                     EscapeMarkup(picture->title), notes, DrawSvg(*picture));
+}
+
+std::string HtmlWorst(const Record& record) {
+  if (record.worst.empty()) return {};
+  std::string text =
+      "<table class='numbers'><thead><tr><th class='n'>request</th><th class='n'>row</th>"
+      "<th class='n'>head</th><th class='n'>dim</th><th class='n'>expected</th>"
+      "<th class='n'>got</th><th class='n'>bound</th><th class='n'>error / bound</th></tr></thead>"
+      "<tbody>\n";
+  for (const Element& element : record.worst) {
+    text += fmt::format(
+        "<tr><td class='n'>{}</td><td class='n'>{}</td><td class='n'>{}</td><td class='n'>{}</td>"
+        "<td class='n'>{}</td><td class='n'><b>{}</b></td><td class='n'>{}</td>"
+        "<td class='n'>{}</td></tr>\n",
+        element.request, element.row, element.head,
+        element.dim < 0 ? "LSE" : fmt::format("{}", element.dim), FormatNumber(element.expected),
+        FormatNumber(element.got), FormatNumber(element.bound), FormatNumber(Ratio(element)));
+  }
+  return text + "</tbody></table>\n";
+}
+
 std::string HtmlFailureCard(const Report& report, const Failure& failure, std::size_t number) {
   const Record& record = failure.record;
   std::string text = fmt::format(
@@ -91,12 +91,14 @@ std::string HtmlFailureCard(const Report& report, const Failure& failure, std::s
     text += fmt::format("<p>{}</p>\n", ProseMarkup(failure.value->sentence));
   }
   text += fmt::format("<p class='reason'>{}</p>\n", EscapeMarkup(record.reason));
+  const std::string diagnosis = DiagnosisOf(report, record.case_id);
+  if (!diagnosis.empty()) text += fmt::format("<pre>{}</pre>\n", EscapeMarkup(diagnosis));
   text += Citations(report, record);
   if (failure.value != nullptr) {
-    text += "<div class='pictures'>" + Figure(MaskPicture(*failure.value, record)) +
-            Figure(CellPicture(*failure.value, record)) + "</div>\n";
+    text += "<div class='pictures'>" + HtmlFigure(MaskPicture(*failure.value, record)) +
+            HtmlFigure(CellPicture(*failure.value, record)) + "</div>\n";
   }
-  text += WorstElements(record);
+  text += HtmlWorst(record);
   return text + fmt::format("<pre>{}</pre></article>\n", EscapeMarkup(record.repro));
 }
 

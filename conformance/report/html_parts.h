@@ -4,9 +4,11 @@
 #ifndef ATTEST_CONFORMANCE_REPORT_HTML_PARTS_H_
 #define ATTEST_CONFORMANCE_REPORT_HTML_PARTS_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "conformance/report/picture.h"
 #include "conformance/report/report.h"
 
 namespace attest {
@@ -26,6 +28,11 @@ std::string HtmlUnexpected(const Report& report);  // cases outside the expected
 
 // One failure, pictures included.
 std::string HtmlFailureCard(const Report& report, const Failure& failure, std::size_t number);
+
+// A picture with its title and notes; empty without one.
+std::string HtmlFigure(const std::optional<Picture>& picture);
+// The worst numbers of a record as a table; empty without any.
+std::string HtmlWorst(const Record& record);
 
 // A verdict as a word in a frame; each verdict has its own border and mark, not only its colour.
 std::string HtmlBadge(std::string_view verdict);

@@ -20,15 +20,18 @@ struct Suite {
   std::string body;
 };
 
-std::string Detail(const Record& record) {
-  return EscapeMarkup(fmt::format("{}\nclauses: {}\nreplay: {}", record.reason,
-                                  fmt::join(record.clauses, ", "), record.repro));
+std::string Detail(const Record& record, const std::string& diagnosis) {
+  return EscapeMarkup(fmt::format("{}\nclauses: {}\nreplay: {}{}{}", record.reason,
+                                  fmt::join(record.clauses, ", "), record.repro,
+                                  diagnosis.empty() ? "" : "\n", diagnosis));
 }
 
-void AddProblem(Suite& suite, const Record& record, std::string_view element) {
+void AddProblem(Suite& suite, const Record& record, const std::string& diagnosis,
+                std::string_view element) {
   ++(element == "failure" ? suite.failures : suite.errors);
-  suite.body += fmt::format("      <{0} type=\"{1}\" message=\"{2}\">{3}</{0}>\n", element,
-                            Name(record.verdict), EscapeMarkup(record.reason), Detail(record));
+  suite.body +=
+      fmt::format("      <{0} type=\"{1}\" message=\"{2}\">{3}</{0}>\n", element,
+                  Name(record.verdict), EscapeMarkup(record.reason), Detail(record, diagnosis));
 }
 
 void AddSkipped(Suite& suite, std::string_view message) {
@@ -36,7 +39,7 @@ void AddSkipped(Suite& suite, std::string_view message) {
   suite.body += fmt::format("      <skipped message=\"{}\"/>\n", EscapeMarkup(message));
 }
 
-void AddOutcome(Suite& suite, const Record& record) {
+void AddOutcome(Suite& suite, const Record& record, const std::string& diagnosis) {
   switch (record.verdict) {
     case Verdict::kPass:
       return;
@@ -44,14 +47,14 @@ void AddOutcome(Suite& suite, const Record& record) {
       return AddSkipped(suite, "waived: " + record.waiver);
     case Verdict::kFail:
     case Verdict::kRefused:
-      return AddProblem(suite, record, "failure");
+      return AddProblem(suite, record, diagnosis, "failure");
     default:
-      return AddProblem(suite, record, "error");
+      return AddProblem(suite, record, diagnosis, "error");
   }
 }
 
 // `record` is there for every expected case.
-void AddCase(Suite& suite, const CaseAccount& account, const Record* record) {
+void AddCase(Suite& suite, const Report& report, const CaseAccount& account, const Record* record) {
   ++suite.tests;
   suite.body += fmt::format("    <testcase classname=\"{}.{}\" name=\"{}\">\n",
                             EscapeMarkup(account.value->topic), EscapeMarkup(account.value->slug),
@@ -59,7 +62,7 @@ void AddCase(Suite& suite, const CaseAccount& account, const Record* record) {
   if (account.standing != Standing::kExpected) {
     AddSkipped(suite, fmt::format("{}: {}", Name(account.standing), account.reason));
   } else {
-    AddOutcome(suite, *record);
+    AddOutcome(suite, *record, DiagnosisOf(report, account.value->id));
   }
   suite.body += "    </testcase>\n";
 }
@@ -91,7 +94,8 @@ std::string JUnitText(const Report& report) {
   Suite all;
   for (const CaseAccount& account : report.summary.accounts) {
     const auto found = by_id.find(account.value->id);
-    AddCase(suites[account.value->topic], account, found == by_id.end() ? nullptr : found->second);
+    AddCase(suites[account.value->topic], report, account,
+            found == by_id.end() ? nullptr : found->second);
   }
   std::string body;
   for (const auto& [topic, suite] : suites) {

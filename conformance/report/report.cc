@@ -76,6 +76,13 @@ std::vector<std::string> SumUpIncidents(const std::vector<std::string>& incident
   return lines;
 }
 
+std::string DiagnosisOf(const Report& report, const std::string& case_id) {
+  for (const CaseDiagnosis& one : report.diagnoses) {
+    if (one.case_id == case_id) return one.text;
+  }
+  return {};
+}
+
 const Clause* FindClause(const Report& report, const std::string& id) {
   if (report.clauses == nullptr) return nullptr;
   for (const Clause& clause : *report.clauses) {

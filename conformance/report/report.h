@@ -53,11 +53,18 @@ struct RunInfo {
   bool operator==(const RunInfo&) const = default;
 };
 
+// What the diagnosis says of one failure; several lines.
+struct CaseDiagnosis {
+  std::string case_id;
+  std::string text;
+};
+
 struct Report {
   RunInfo info;
   Claims claims;
   std::vector<AcceptEntry> accepted;
-  std::vector<Record> records;  // in case order, waivers applied
+  std::vector<Record> records;           // in case order, waivers applied
+  std::vector<CaseDiagnosis> diagnoses;  // of the first failures
   // What befell the backend's processes while no call was in flight, so that it cost no case; each
   // text once, with its count: SumUpIncidents.
   std::vector<std::string> incidents;
@@ -67,6 +74,9 @@ struct Report {
 
 // Sorted, each once: "signal 11 (segmentation fault) between calls, 3 times".
 std::vector<std::string> SumUpIncidents(const std::vector<std::string>& incidents);
+
+// What is said of this case; empty for nothing.
+std::string DiagnosisOf(const Report& report, const std::string& case_id);
 
 // The clause with this id; nullptr if the report does not know it.
 const Clause* FindClause(const Report& report, const std::string& id);

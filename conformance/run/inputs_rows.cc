@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -19,6 +20,7 @@ constexpr double kLoudestScale = 4.0;      // what a larger scale counts as
 constexpr double kPeakScore = 20.0;        // of peaked rows, with a key component of 1
 constexpr double kSharedScore = 200.0;     // of positive rows; its sign is that of the scale
 constexpr double kSharedComponent = 16.0;  // of their keys
+constexpr double kStepScore = 0.5;         // of stepped rows
 constexpr std::int64_t kLongForFloat16 = 2048;
 
 double SizedScale(const Problem& problem) {
@@ -147,6 +149,12 @@ RowUnits UnitsOf(const Case& value, double code_unit) {
       units.query_column0 = kSharedScore / (std::abs(scale) * kSharedComponent);
       units.dead_key_column0 = std::copysign(2.0 * kSharedComponent, scale);
       break;
+    case Recipe::kStepped:
+      units.key = 1.0;
+      units.value = 0.25;
+      units.query_column0 = kStepScore / scale;
+      units.dead_key_column0 = 64.0;
+      break;
   }
   return units;
 }
@@ -164,6 +172,7 @@ double KeySize(const Case& value, const RowUnits& units) {
       return units.key;
     case Recipe::kGeneric:
     case Recipe::kPeaked:
+    case Recipe::kStepped:
       return 1.0;
     case Recipe::kPositive:
       return kSharedComponent;
@@ -250,6 +259,13 @@ int RowSource::GroupOf(std::size_t request, std::int64_t key, int head) const {
   return static_cast<int>(Below(Draw(stream, static_cast<std::uint64_t>(head)), groups));
 }
 
+// +1 or -1, by the octave of the distance to the last key of the text.
+double RowSource::Step(std::size_t request, std::int64_t key) const {
+  const std::int64_t length = texts_.LengthOf(request, texts_.ContentOf(request, key));
+  const auto distance = static_cast<std::uint64_t>(std::max<std::int64_t>(length - 1 - key, 0));
+  return std::bit_width(distance + 1) % 2 != 0 ? 1.0 : -1.0;
+}
+
 double RowSource::ScoreShape(std::size_t request, std::int64_t key, int head) const {
   const ContentId content = texts_.ContentOf(request, key);
   const std::int64_t length = texts_.LengthOf(request, content);
@@ -283,6 +299,10 @@ void RowSource::Key(std::size_t request, std::int64_t key, int head, bool cache,
     case Recipe::kKCoded:
       levels_.assign(columns, 0);
       levels_[static_cast<std::size_t>(GroupOf(request, key, head) % problem_.head_dim_qk)] = 1;
+      return table.Encode(levels_, out);
+    case Recipe::kStepped:
+      levels_.assign(columns, 0);
+      levels_[0] = static_cast<std::int16_t>(Step(request, key));
       return table.Encode(levels_, out);
     case Recipe::kGeneric:
     case Recipe::kPeaked:
@@ -364,6 +384,16 @@ void RowSource::Value(std::size_t request, std::int64_t key, int head, bool cach
         levels_[d] = static_cast<std::int16_t>(256 + Below(Draw(stream, d), 513));
       }
       break;
+    case Recipe::kStepped: {
+      const std::uint64_t sizes = Chain(value_stream_, static_cast<std::uint64_t>(head));
+      const int sign = static_cast<int>(Step(request, key));
+      levels_.resize(columns);
+      for (std::size_t d = 0; d < columns; ++d) {
+        levels_[d] =
+            static_cast<std::int16_t>(sign * static_cast<int>(2 + Below(Draw(sizes, d), 5)));
+      }
+      break;
+    }
   }
   table.Encode(levels_, out);
 }
@@ -480,6 +510,7 @@ void RowSource::DeadKey(std::uint64_t place, int head, bool cache, std::byte* ou
       break;
     case Recipe::kPeaked:
     case Recipe::kPositive:
+    case Recipe::kStepped:
       levels_.assign(columns, 0);
       break;
   }

@@ -17,6 +17,9 @@
 //   peaked    column 0 carries a score that falls, rises or peaks in the middle over the keys,
 //             -20..20, by (text + kv head) mod 3; the others add deviation 2. Dead: score 80.
 //   positive  values in 0.5..1.5; column 0 adds 200 to every score. Dead: score 400.
+//   stepped   column 0 of a key is +1 where floor(log2(distance + 1)) to the text's last key is
+//             even, else -1, and its score +-0.5; the others are 0. Values: that sign times 0.5,
+//             0.75 .. 1.5 for each (kv head, column). Dead: score 32.
 //
 // With a shared latent the value is the beginning of the key; v-coded keys then carry the code, and
 // the queries are 0. In an 8-bit cache these numbers are divided by the scale and rounded to the
@@ -121,6 +124,7 @@ class RowSource {
   void LatentKeyCode(std::size_t request, std::int64_t key, int head);
   void DeadCode();
   int GroupOf(std::size_t request, std::int64_t key, int head) const;
+  double Step(std::size_t request, std::int64_t key) const;
   double ScoreShape(std::size_t request, std::int64_t key, int head) const;
   void Loud(std::uint64_t key, std::size_t count);
   bool Special(std::uint64_t key, DType dtype, std::size_t count, std::byte* out) const;

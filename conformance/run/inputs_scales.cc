@@ -25,6 +25,8 @@ Exponents ExponentsOf(const Case& value) {
   switch (value.recipe) {
     case Recipe::kVCoded:
       return {{-1, -2, -3}, {-1, -2, -3, -4}};
+    case Recipe::kStepped:  // keys of size 1, values up to 1.5 in quarters
+      return {{-1, -2, -3}, {-2, -3, -4}};
     case Recipe::kKCoded:
       return {{-1, -2, -3}, {-1, -2, -3, -4}};
     case Recipe::kGeneric:

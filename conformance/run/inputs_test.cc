@@ -88,8 +88,8 @@ std::vector<double> CacheRow(const Case& value, const CaseInputs& inputs, const 
 
 std::vector<Case> Variety() {
   std::vector<Case> cases;
-  for (const Recipe recipe :
-       {Recipe::kVCoded, Recipe::kKCoded, Recipe::kGeneric, Recipe::kPeaked, Recipe::kPositive}) {
+  for (const Recipe recipe : {Recipe::kVCoded, Recipe::kKCoded, Recipe::kGeneric, Recipe::kPeaked,
+                              Recipe::kPositive, Recipe::kStepped}) {
     for (const Poison poison : {Poison::kLoud, Poison::kNan, Poison::kInf}) {
       cases.push_back(SmallCase(recipe, poison));
     }
@@ -576,6 +576,27 @@ TEST(Inputs, ScoresOfTheOtherRecipesHaveTheirSpread) {
     EXPECT_GT(lowest, low) << Name(recipe);
     EXPECT_LT(highest, high) << Name(recipe);
     EXPECT_GT(highest - lowest, recipe == Recipe::kPeaked ? 35.0 : 2.0) << Name(recipe);
+  }
+}
+
+// Whichever neighbouring keys a split takes, its parts differ in weight.
+TEST(Inputs, SteppedScoresChangeOctaveByOctaveFromTheLastKey) {
+  Case value = SmallCase(Recipe::kStepped);
+  value.problem.window_left = 0;
+  const CaseInputs inputs = Build(value);
+  for (std::int64_t key = 0; key < 53; ++key) {
+    const std::int64_t distance = 52 - key;
+    const bool up =
+        distance < 1 || (distance >= 3 && distance < 7) || (distance >= 15 && distance < 31);
+    for (int head = 0; head < 2; ++head) {
+      const std::vector<double> row = CacheRow(value, inputs, "value_cache", 0, key, head);
+      EXPECT_TRUE(std::all_of(row.begin(), row.end(), [up](double v) {
+        return std::abs(v) >= 0.5 && std::abs(v) <= 1.5 && (v > 0) == up;
+      })) << key;
+    }
+    const double score =
+        Score(value, inputs, 0, 4, CacheRow(value, inputs, "key_cache", 0, key, 1));
+    EXPECT_NEAR(score, up ? 0.5 : -0.5, 1e-3) << key;
   }
 }
 

@@ -94,8 +94,13 @@ std::string Body(const PowerReport& report, bool markdown) {
 }
 
 std::string Command(const PowerStudyOptions& options) {
-  return fmt::format("attest study power --lengths {} --trials {} --seed {} --jobs {}",
-                     fmt::join(options.lengths, ","), options.trials, options.seed, options.jobs);
+  std::string command =
+      fmt::format("attest study power --lengths {} --trials {} --seed {} --jobs {}",
+                  fmt::join(options.lengths, ","), options.trials, options.seed, options.jobs);
+  for (const std::string& mistake : options.mistakes) {
+    command += fmt::format(" --mistake '{}'", mistake);
+  }
+  return command;
 }
 
 }  // namespace

@@ -147,7 +147,20 @@ ForwardFn ForwardWith(const Problem& problem, const Mistake& mistake) {
   };
 }
 
-// Scale and softcap as the probe reads them.
+// Weights of 32 keys of the last row, spread over all keys, as the probe reads them.
+Result<bool> WeightsDiffer(Box& box) {
+  constexpr std::int64_t kChosen = 32;
+  const Request& request = box.problem().requests[0];
+  std::vector<std::int64_t> keys;
+  for (std::int64_t n = 0; n < kChosen; ++n) {
+    keys.push_back(n * (request.seq_len - 1) / (kChosen - 1));
+  }
+  const Result<RowWeights> weights = ReadChosenWeights(box, {0, request.q_len - 1, 5}, keys);
+  if (!weights.ok()) return weights.status();
+  return !(weights->worst <= weights->error);
+}
+
+// Scale, softcap, sinks and weights as the probe reads them.
 Result<bool> ProbeObjects(const TrialKey& key, const Mistake& mistake) {
   const Problem problem = ProblemOf(key);
   Result<Box> box = Box::Make(problem, ForwardWith(problem, mistake));
@@ -162,6 +175,10 @@ Result<bool> ProbeObjects(const TrialKey& key, const Mistake& mistake) {
       if (sink.logit.state == ReadNumber::State::kNone) return true;
       return sink.logit.found() && !(std::abs(sink.logit.value - wanted) <= 2.0 * sink.logit.error);
     });
+  }
+  if (key.feature == Feature::kPlain) {
+    const Result<bool> weights = WeightsDiffer(*box);
+    if (!weights.ok() || *weights) return weights;
   }
   const Result<std::vector<HeadScore>> scores = ReadScale(*box);
   if (!scores.ok()) return scores.status();
@@ -197,7 +214,8 @@ Result<std::vector<std::string>> RunDesignedTrial(const TrialKey& key,
                                                   const std::vector<Mistake>& mistakes) {
   static constexpr std::array kDesigns = {
       Design{Recipe::kVCoded, "v-coded"}, Design{Recipe::kKCoded, "k-coded"},
-      Design{Recipe::kPeaked, "peaked"}, Design{Recipe::kPositive, "positive"}};
+      Design{Recipe::kPeaked, "peaked"}, Design{Recipe::kPositive, "positive"},
+      Design{Recipe::kStepped, "stepped"}};
   std::vector<std::string> seen(mistakes.size());
   for (const Design& design : kDesigns) {
     const Case value = CaseOf(key, design.recipe, design.name);
@@ -220,7 +238,7 @@ Result<std::vector<std::string>> RunDesignedTrial(const TrialKey& key,
     if (!seen[i].empty()) continue;
     const Result<bool> objects = ProbeObjects(key, mistakes[i]);
     if (!objects.ok()) return objects.status();
-    if (*objects) seen[i] = key.feature == Feature::kSink ? "sink probe" : "scale probe";
+    if (*objects) seen[i] = key.feature == Feature::kSink ? "sink probe" : "probe";
   }
   return seen;
 }

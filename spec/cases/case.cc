@@ -122,13 +122,13 @@ std::string_view Name(Tier value) {
 }
 std::string_view Name(CaseKind value) {
   constexpr std::array<std::string_view, kAllCaseKinds.size()> kNames = {
-      "forward", "refusal", "invalid",    "determinism",      "write-kv",
-      "merge",   "cascade", "neighbours", "batch-invariance", "chunk-invariance"};
+      "forward", "refusal",    "invalid",          "determinism",      "write-kv",    "merge",
+      "cascade", "neighbours", "batch-invariance", "chunk-invariance", "after-others"};
   return kNames.at(static_cast<std::size_t>(value));
 }
 std::string_view Name(Recipe value) {
-  constexpr std::array<std::string_view, 5> kNames = {"v-coded", "k-coded", "generic", "peaked",
-                                                      "positive"};
+  constexpr std::array<std::string_view, 6> kNames = {"v-coded", "k-coded",  "generic",
+                                                      "peaked",  "positive", "stepped"};
   return kNames.at(static_cast<std::size_t>(value));
 }
 std::string_view Name(Poison value) {

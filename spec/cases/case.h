@@ -39,12 +39,14 @@ enum class CaseKind : std::uint8_t {
   kBatchInvariance,  // batch-invariant: the same request alone, elsewhere, among other lengths, on
                      // other pages; same bits
   kChunkInvariance,  // chunk-invariant: the same rows of a prefill cut elsewhere; same bits
+  kAfterOthers,      // one forward call, judged against the oracle each time: in a process that has
+                     // first answered another call, which differs in one thing
 };
 inline constexpr std::array kAllCaseKinds = {
-    CaseKind::kForward,        CaseKind::kRefusal,    CaseKind::kInvalid,
-    CaseKind::kDeterminism,    CaseKind::kWriteKv,    CaseKind::kMerge,
-    CaseKind::kCascade,        CaseKind::kNeighbours, CaseKind::kBatchInvariance,
-    CaseKind::kChunkInvariance};
+    CaseKind::kForward,         CaseKind::kRefusal,    CaseKind::kInvalid,
+    CaseKind::kDeterminism,     CaseKind::kWriteKv,    CaseKind::kMerge,
+    CaseKind::kCascade,         CaseKind::kNeighbours, CaseKind::kBatchInvariance,
+    CaseKind::kChunkInvariance, CaseKind::kAfterOthers};
 inline constexpr int kMaxMergeParts = 5;
 
 // How q, k and v are filled. What each one can show: conformance/run/inputs.h.
@@ -55,6 +57,8 @@ enum class Recipe : std::uint8_t {
   kPeaked,    // scores spread over +-20: a running maximum and rescaling are needed
   kPositive,  // v > 0, scores share an offset of 200 with the sign of the scale: shows accumulators
               // and score storage that are too narrow
+  kStepped,   // scores and values change sign together, octave by octave from the last key: partial
+              // states of any split have unlike weights and unlike outputs
 };
 
 // What lies in memory that must not matter: unused slots, table entries, gaps, padding rows.
@@ -117,8 +121,9 @@ std::string ContentHash(const Case& value);
 std::string_view Name(Tier value);      // "smoke" "ci" "full"
 std::string_view Name(CaseKind value);  // "forward" "refusal" "invalid" "determinism" "write-kv"
                                         // "merge" "cascade" "neighbours" "batch-invariance"
-                                        // "chunk-invariance"
+                                        // "chunk-invariance" "after-others"
 std::string_view Name(Recipe value);    // "v-coded" "k-coded" "generic" "peaked" "positive"
+                                        // "stepped"
 std::string_view Name(Poison value);    // "loud" "nan" "inf"
 std::optional<Tier> ParseTier(std::string_view name);
 

@@ -60,6 +60,8 @@ double LargestQuery(const Case& point) {
       return 20.0 / scale;
     case Recipe::kPositive:
       return 200.0 / (16.0 * scale);
+    case Recipe::kStepped:
+      return 0.5 / scale;
   }
   return 0;
 }

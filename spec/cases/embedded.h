@@ -14,7 +14,7 @@ struct EmbeddedFile {
   std::string_view text;
 };
 
-// Clauses, cases, schemas, models and batches, sorted by path.
+// Clauses, cases, schemas, bugs, models and batches, sorted by path.
 const std::vector<EmbeddedFile>& EmbeddedFiles();
 
 }  // namespace attest

@@ -72,6 +72,10 @@ void SmallTensors::AddTokens() {
   };
   add(tensors_.query, p.query_dtype, p.num_q_heads, p.head_dim_qk, 5);
   add(outputs_.out, p.output_dtype, p.num_q_heads, p.head_dim_v, 3);
+  const std::size_t bytes = SizeOf(p.output_dtype);
+  for (std::size_t at = 0; at + bytes <= buffers_.back().size(); at += bytes) {
+    Encode(FormatOfAbi(ToAbi(p.output_dtype)), options_.output, buffers_.back().data() + at);
+  }
   Add(outputs_.lse, DType::kFloat32, {rows, p.num_q_heads}, {p.num_q_heads, 1});
   const double low = options_.key_shift == 0 ? -options_.query_size : 0.5 * options_.query_size;
   for (std::int64_t t = 0; t < rows; ++t) {
@@ -109,11 +113,24 @@ void SmallTensors::AddCache() {
     std::vector<std::int64_t> strides = {n * h * columns, h * columns, columns, 1};
     if (p.cache_layout == CacheLayout::kHnd) strides = {n * h * columns, columns, n * columns, 1};
     if (p.cache_layout == CacheLayout::kPaddedPages) strides[0] += gap;
+    if (p.cache_layout == CacheLayout::kPackedKv) {
+      const std::int64_t both = p.head_dim_qk + p.head_dim_v;
+      strides = {n * h * both, h * both, both, 1};
+    }
     Add(view, p.cache_dtype, {pages, n, h, columns}, strides);
   };
   add(tensors_.key_cache, p.head_dim_qk, 8);
   if (p.cache_layout == CacheLayout::kSharedLatent) {
     tensors_.value_cache = tensors_.key_cache;
+    tensors_.value_cache.shape[3] = p.head_dim_v;
+    return;
+  }
+  if (p.cache_layout == CacheLayout::kPackedKv) {
+    const auto bytes = static_cast<std::int64_t>(SizeOf(p.cache_dtype));
+    buffers_.back().resize(buffers_.back().size() + static_cast<std::size_t>(p.head_dim_v * bytes));
+    tensors_.key_cache.data = buffers_.back().data();
+    tensors_.value_cache = tensors_.key_cache;
+    tensors_.value_cache.data += p.head_dim_qk * bytes;
     tensors_.value_cache.shape[3] = p.head_dim_v;
     return;
   }
@@ -225,16 +242,16 @@ void SmallTensors::AddExtras() {
                     same.key ? 1 : keys});
   const bool constant[] = {same.request, same.head, same.row, same.key};
   for (int axis = 0; axis < 4; ++axis) strides[axis] = constant[axis] ? 0 : strides[axis];
-  Add(tensors_.custom_mask, boolean ? DType::kBool : DType::kFloat32, {requests, heads, most, keys},
-      strides);
-  for (std::size_t i = 0; i < buffers_.back().size() / (boolean ? 1 : 4); ++i) {
-    std::byte* const at = buffers_.back().data() + i * (boolean ? 1 : 4);
+  const DType type = boolean ? DType::kBool : p.additive_mask_dtype;
+  Add(tensors_.custom_mask, type, {requests, heads, most, keys}, strides);
+  for (std::size_t i = 0; i < buffers_.back().size() / SizeOf(type); ++i) {
+    std::byte* const at = buffers_.back().data() + i * SizeOf(type);
     if (boolean) {
       *at = std::byte{Random(0, 1) < 0.7 ? std::uint8_t{1} : std::uint8_t{0}};
     } else {
       const bool removed =
           options_.whole_rows_masked && i / static_cast<std::size_t>(keys) % 2 == 0;
-      Encode(Format::kFloat32, removed ? -HUGE_VAL : Random(-2, 2), at);
+      Encode(FormatOfAbi(ToAbi(type)), removed ? -HUGE_VAL : Random(-2, 2), at);
     }
   }
   if (p.kv_scale_kind == KvScaleKind::kNone) return;

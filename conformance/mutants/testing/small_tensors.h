@@ -27,6 +27,7 @@ struct SmallOptions {
   double slope = 0;                    // of all heads; 0: distinct ones
   bool whole_rows_masked = false;      // every other row of an additive mask is minus infinity
   int table_gap = 0;                   // columns past the longest request
+  double output = 0;                   // what the output holds
 };
 
 class SmallTensors {

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "conformance/study/naming.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "conformance/diagnose/explain.h"
+#include "conformance/mutants/mutant.h"
+#include "conformance/run/run_case.h"
+
+namespace attest {
+namespace {
+
+constexpr int kMostTried = 200;          // to make a case small
+constexpr std::size_t kMostCases = 100;  // of a clause and tier, the small ones first
+
+std::vector<const Case*> CasesOf(const std::vector<Case>& cases, const Claims& claims,
+                                 std::string_view clause, Tier tier) {
+  std::vector<const Case*> citing;
+  for (const Case& value : cases) {
+    if (value.tier != tier || !ExpectationOf(claims, value).expected) continue;
+    if (std::find(value.clauses.begin(), value.clauses.end(), clause) != value.clauses.end()) {
+      citing.push_back(&value);
+    }
+  }
+  std::stable_sort(citing.begin(), citing.end(), [](const Case* a, const Case* b) {
+    return MultiplyAdds(a->problem) < MultiplyAdds(b->problem);
+  });
+  citing.resize(std::min(citing.size(), kMostCases));
+  return citing;
+}
+
+Naming NameOne(const Mutant& mutant, const std::vector<Case>& cases, bool unlisted) {
+  Naming naming{.id = std::string(mutant.id), .bug_class = std::string(mutant.bug_class)};
+  const Result<BackendSpec> spec = ResolveBackend("mutant:" + naming.id);
+  if (!spec.ok()) return naming;
+  const Result<std::unique_ptr<Session>> opened = Session::Open(*spec, {});
+  if (!opened.ok()) return naming;
+  Session& session = **opened;
+  const RunOptions run{.arithmetic = session.claims().arithmetic};
+  for (const Tier tier : {Tier::kSmoke, Tier::kCi}) {
+    for (const Case* value : CasesOf(cases, session.claims(), mutant.clause, tier)) {
+      if (RunCase(session, *value, run).verdict == Verdict::kPass) continue;
+      // A mistake that shows only after other calls may not show in a fresh process.
+      Result<Observation> failing = Observe(session, *value, run);
+      if (!failing.ok() || !failing->wrong()) continue;
+      ExplainOptions options{
+          .diagnosis = {.run = run}, .most_tried = kMostTried, .minimise_named = false};
+      if (unlisted) options.diagnosis.without = mutant.id;
+      const Diagnosis diagnosis = Explain(session, std::move(*failing), cases, options).diagnosis;
+      naming.case_id = value->id;
+      naming.named_class = diagnosis.bug_class;
+      for (const Hypothesis& one : diagnosis.named) naming.named.emplace_back(one.mutant->id);
+      naming.experiments = diagnosis.experiments;
+      return naming;
+    }
+  }
+  return naming;
+}
+
+std::size_t Count(const std::vector<Naming>& all, bool (Naming::*is)() const) {
+  return static_cast<std::size_t>(
+      std::count_if(all.begin(), all.end(), [is](const Naming& one) { return (one.*is)(); }));
+}
+
+}  // namespace
+
+bool Naming::id_right() const { return std::find(named.begin(), named.end(), id) != named.end(); }
+
+std::size_t NamingReport::failing() const {
+  return static_cast<std::size_t>(std::count_if(
+      mutants.begin(), mutants.end(), [](const Naming& one) { return !one.case_id.empty(); }));
+}
+std::size_t NamingReport::class_right() const { return Count(mutants, &Naming::class_right); }
+std::size_t NamingReport::class_wrong() const { return Count(mutants, &Naming::class_wrong); }
+std::size_t NamingReport::id_right() const { return Count(mutants, &Naming::id_right); }
+
+Result<NamingReport> StudyNaming(const NamingOptions& options,
+                                 const std::function<void(std::size_t, std::size_t)>& progress) {
+  const Result<CaseSet> cases = LoadCases();
+  if (!cases.ok()) return InternalError(cases.status().message());
+  std::vector<const Mutant*> mutants;
+  for (const Mutant& mutant : Mutants()) {
+    const bool wanted = options.mutants.empty() ||
+                        std::find(options.mutants.begin(), options.mutants.end(), mutant.id) !=
+                            options.mutants.end();
+    if (!mutant.clause.empty() && wanted) mutants.push_back(&mutant);
+  }
+  NamingReport report{.host = DescribeHost(), .options = options};
+  report.mutants.resize(mutants.size());
+  const auto start = std::chrono::steady_clock::now();
+  std::atomic<std::size_t> next{0};
+  std::mutex mutex;
+  std::size_t done = 0;
+  const auto work = [&] {
+    for (std::size_t at = next++; at < mutants.size(); at = next++) {
+      report.mutants[at] = NameOne(*mutants[at], cases->cases, options.unlisted);
+      const std::lock_guard lock(mutex);
+      ++done;
+      if (progress) progress(done, mutants.size());
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int n = 1; n < options.jobs; ++n) threads.emplace_back(work);
+  work();
+  for (std::thread& thread : threads) thread.join();
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+}  // namespace attest
