@@ -63,38 +63,42 @@ double Storage::Element(double number) const {
   return InCache() ? cached : (cached + 0.4 * StepAbove(cache_dtype, cached)) * scale;
 }
 
-LevelTable::LevelTable(const Storage& storage, double unit) : storage_(storage) {
-  const std::size_t size = SizeOf(storage.dtype);
-  for (int level = kLowest; level <= kHighest; ++level) {
-    std::uint32_t bits = 0;
-    std::array<std::byte, sizeof(bits)> element = {};
-    Put(level * unit, element.data());
-    if (size == sizeof(std::uint32_t)) {
-      std::memcpy(&bits, element.data(), sizeof(bits));
-      wide_.push_back(bits);
-    } else if (size == sizeof(std::uint16_t)) {
-      std::memcpy(&narrow_.emplace_back(), element.data(), sizeof(std::uint16_t));
-    } else {
-      bytes_.push_back(static_cast<std::uint8_t>(element[0]));
-    }
-  }
-}
+LevelTable::LevelTable(const Storage& storage, double unit)
+    : storage_(storage),
+      unit_(unit),
+      bits_(kHighest - kLowest + 1),
+      known_(kHighest - kLowest + 1) {}
 
 void LevelTable::Put(double number, std::byte* at) const {
   StoreElement(storage_.dtype, storage_.Element(number), at);
 }
 
+std::uint32_t LevelTable::BitsOf(std::int16_t level) const {
+  const auto index = static_cast<std::size_t>(level - kLowest);
+  if (known_[index] == 0) {
+    std::array<std::byte, sizeof(std::uint32_t)> element = {};
+    Put(level * unit_, element.data());
+    std::memcpy(&bits_[index], element.data(), element.size());
+    known_[index] = 1;
+  }
+  return bits_[index];
+}
+
 void LevelTable::Encode(const std::vector<std::int16_t>& levels, std::byte* row) const {
-  const auto put = [&levels, row](const auto& table) {
-    using Bits = typename std::decay_t<decltype(table)>::value_type;
+  const auto put = [&](auto element) {
     for (std::size_t d = 0; d < levels.size(); ++d) {
-      const Bits bits = table[static_cast<std::size_t>(levels[d] - kLowest)];
-      std::memcpy(row + d * sizeof(Bits), &bits, sizeof(Bits));
+      element = static_cast<decltype(element)>(BitsOf(levels[d]));
+      std::memcpy(row + d * sizeof(element), &element, sizeof(element));
     }
   };
-  if (!wide_.empty()) return put(wide_);
-  if (!narrow_.empty()) return put(narrow_);
-  put(bytes_);
+  switch (SizeOf(storage_.dtype)) {
+    case sizeof(std::uint32_t):
+      return put(std::uint32_t{});
+    case sizeof(std::uint16_t):
+      return put(std::uint16_t{});
+    default:
+      return put(std::uint8_t{});
+  }
 }
 
 // ---- Sizes

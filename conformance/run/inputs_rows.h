@@ -55,7 +55,8 @@ struct Storage {
   double Element(double number) const;
 };
 
-// Elements of one type for the levels -2048..2047: level * unit, rounded to nearest.
+// Elements of one type for the levels -2048..2047: level * unit, rounded to nearest. Each is
+// encoded when it is first asked for: small problems ask for few.
 class LevelTable {
  public:
   static constexpr int kLowest = -2048;
@@ -69,10 +70,12 @@ class LevelTable {
   DType dtype() const { return storage_.dtype; }
 
  private:
+  std::uint32_t BitsOf(std::int16_t level) const;
+
   Storage storage_;
-  std::vector<std::uint32_t> wide_;    // of 4-byte types
-  std::vector<std::uint16_t> narrow_;  // of 2-byte types
-  std::vector<std::uint8_t> bytes_;    // of 1-byte types
+  double unit_;
+  mutable std::vector<std::uint32_t> bits_;  // of each level, in its lowest bytes
+  mutable std::vector<std::uint8_t> known_;  // 1: encoded
 };
 
 // Sizes that a recipe chose for one problem.

@@ -100,6 +100,8 @@ const std::vector<Breaker>& Breakers() {
                                                  {"decode-row", "softcap-ignored-in-decode"},
                                                  {"packed-documents", "encoder-sees-neighbours"},
                                                  {"symmetric-window", "window-both-one-short"},
+                                                 {"no-memory", "scale-of-first-call"},
+                                                 {"no-memory", "mask-stale"},
                                                  {"honest-supports", "feature-silently-ignored"},
                                                  {"honest-supports", "refusal-after-yes"},
                                                  {"honest-supports", "refusal-touches-output"}};

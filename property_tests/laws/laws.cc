@@ -13,7 +13,7 @@ const std::vector<Law>& Laws() {
       UnusedMemoryLaw(),     KeyOrderLaw(),       ScoreShiftLaw(),          SplitAndMergeLaw(),
       GroupedHeadsLaw(),     PhysicalPagesLaw(),  IndependentRequestsLaw(), RoomierCallLaw(),
       CausalLastRowLaw(),    ChunkedPrefillLaw(), DecodeRowLaw(),           PackedDocumentsLaw(),
-      SymmetricWindowLaw(),  HonestSupportsLaw()};
+      SymmetricWindowLaw(),  NoMemoryLaw(),       HonestSupportsLaw()};
   return kLaws;
 }
 

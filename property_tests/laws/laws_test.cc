@@ -120,6 +120,17 @@ TEST(Bits, OfChunksMayNotMove) {
   }
 }
 
+TEST(Bits, OfAnEarlierCallMayNotMove) {
+  EXPECT_EQ(Try("no-memory", PlainSample()).reason, "");
+  const LawOutcome outcome =
+      Try("no-memory", PlainSample(), MovedWhere([](const FakeCall& call) {
+            return call.previous != nullptr && call.abi.scale == PlainSample().problem.scale;
+          }));
+  EXPECT_EQ(outcome.kind, OutcomeKind::kFails);
+  EXPECT_NE(outcome.reason.find("after another call: not the same bits"), std::string::npos)
+      << outcome.reason;
+}
+
 TEST(Numbers, ANanIsEqualToNothing) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const double inf = std::numeric_limits<double>::infinity();
@@ -182,7 +193,7 @@ TEST(Laws, HaveNamesAndSentencesOfTheirOwn) {
     EXPECT_EQ(law.sentence.back(), '.') << law.name;
     EXPECT_EQ(FindLaw(law.name)->sentence, law.sentence);
   }
-  EXPECT_EQ(names.size(), 18U);
+  EXPECT_EQ(names.size(), 19U);
   EXPECT_EQ(FindLaw("gravity"), nullptr);
 }
 
