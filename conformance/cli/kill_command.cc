@@ -2,13 +2,17 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <thread>
 
 #include "conformance/cli/subcommand.h"
 #include "conformance/kill/report.h"
 #include "conformance/run/files.h"
+#include "conformance/study/naming.h"
 #include "spec/cases/spec.h"
 
 namespace attest {
@@ -18,6 +22,7 @@ struct KillFlags {
   std::string tier = "ci";
   std::string out;
   bool json = false;
+  bool diagnose = false;
   KillOptions options{.jobs = 2};
 };
 
@@ -37,6 +42,40 @@ class Progress {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
+std::vector<const Case*> KillersOf(const KillRow& row, const CaseSet& cases) {
+  std::vector<const Case*> killers;
+  for (const Case& value : cases.cases) {
+    if (std::find(row.killed_by.begin(), row.killed_by.end(), value.id) != row.killed_by.end()) {
+      killers.push_back(&value);
+    }
+  }
+  return killers;
+}
+
+// What the diagnosis makes of each dead mutant.
+void DiagnoseRows(const CaseSet& cases, int jobs, Progress& progress, KillReport& report) {
+  std::atomic<std::size_t> next{0};
+  std::atomic<std::size_t> done{0};
+  const auto work = [&] {
+    for (std::size_t at = next++; at < report.rows.size(); at = next++) {
+      KillRow& row = report.rows[at];
+      const Naming naming =
+          NameMutant(*FindMutant(row.mutant.id), KillersOf(row, cases), cases.cases, false);
+      if (!naming.case_id.empty()) {
+        const std::string id = naming.id_right()      ? naming.id
+                               : naming.named.empty() ? std::string()
+                                                      : naming.named.front();
+        row.diagnosed = Diagnosed{naming.named_class, id};
+      }
+      progress("diagnosed", ++done, report.rows.size());
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int n = 1; n < jobs; ++n) threads.emplace_back(work);
+  work();
+  for (std::thread& thread : threads) thread.join();
+}
+
 Result<ExitCode> RunKill(const KillFlags& flags) {
   const Result<Spec> spec = LoadSpec();
   if (!spec.ok()) return spec.status();
@@ -50,6 +89,7 @@ Result<ExitCode> RunKill(const KillFlags& flags) {
   const Result<KillMatrix> matrix = BuildKillMatrix(spec->cases, options);
   if (!matrix.ok()) return matrix.status();
   KillReport report = ReportOf(*matrix, spec->clauses, spec->cases, !options.mutant.empty());
+  if (flags.diagnose) DiagnoseRows(spec->cases, options.jobs, progress, report);
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
   report.seconds = spent.count();
   const std::string json = ToJsonText(report);
@@ -65,6 +105,7 @@ void AddFlags(CLI::App& app, KillFlags& flags) {
       ->check(CLI::IsMember({"smoke", "ci", "full"}));
   app.add_option("--jobs", flags.options.jobs, "threads (2)")->check(CLI::Range(1, 1024));
   app.add_option("--mutant", flags.options.mutant, "this mutant alone");
+  app.add_flag("--diagnose", flags.diagnose, "also say what the diagnosis makes of each mutant");
   app.add_flag("--json", flags.json, "print JSON");
   app.add_option("--out", flags.out, "also write the JSON to this file");
 }
@@ -76,7 +117,7 @@ Subcommand KillCommand() {
       .name = "kill",
       .summary = "Test the suite: every mutant must be killed by a case of the clause it breaks",
       .examples =
-          "Examples:\n  attest kill --tier smoke\n  attest kill --json --out kill.json\n"
+          "Examples:\n  attest kill --tier smoke\n  attest kill --diagnose --out kill.json\n"
           "  attest kill --mutant causal-top-left\n\n"
           "Exits with 1 when a mutant survives a tier that should kill it, when a case kills "
           "nothing that it claims, or when no mutant of a judged clause is killed.",

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <set>
 #include <string>
@@ -160,12 +161,27 @@ bool SamePlaces(const Record& a, const Record& b) {
                     b.wrong_cells.end(), same);
 }
 
+// Are the wrong numbers that both records name the same ones, up to rounding?
+bool SameNumbers(const Record& a, const Record& b) {
+  for (const Element& x : a.worst) {
+    const auto y = std::find_if(b.worst.begin(), b.worst.end(), [&x](const Element& e) {
+      return e.request == x.request && e.row == x.row && e.head == x.head && e.dim == x.dim;
+    });
+    if (y == b.worst.end() || (std::isnan(x.got) && std::isnan(y->got)) || x.got == y->got)
+      continue;
+    const double defect = std::abs(x.got - x.expected);
+    if (!(std::abs(x.got - y->got) <= 2.0 * x.bound + 0.02 * defect)) return false;
+  }
+  return true;
+}
+
 // Do two records tell of the same defect? Bits that moved are not compared: which ones do is
 // chance.
 bool SameFailure(const Record& a, const Record& b) {
   if (a.verdict != b.verdict || a.rule != b.rule) return false;
   if (a.verdict == Verdict::kPass || a.rule == "bitwise") return true;
-  return SamePlaces(a, b) && Head(a.reason) == Head(b.reason);
+  if (!SamePlaces(a, b) || !SameNumbers(a, b)) return false;
+  return !a.worst.empty() || Head(a.reason) == Head(b.reason);
 }
 
 class ByRecords {

@@ -51,7 +51,9 @@ bool Agrees(const Number& n) {
     return std::isnan(n.got) == std::isnan(n.predicted);
   }
   if (std::isinf(n.got) || std::isinf(n.predicted)) return n.got == n.predicted;
-  const double defect = std::isfinite(n.want) ? std::abs(n.predicted - n.want) : 0.0;
+  // A row that should be empty has no bound, and its LSE no distance to what is predicted.
+  const double defect =
+      std::isfinite(n.want) ? std::abs(n.predicted - n.want) : std::max(1.0, std::abs(n.predicted));
   return std::abs(n.got - n.predicted) <= 2.0 * n.allowed + kShareOfDefect * defect;
 }
 

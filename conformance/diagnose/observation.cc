@@ -21,6 +21,7 @@ bool HasForwardNumbers(CaseKind kind) {
     case CaseKind::kWriteKv:
     case CaseKind::kMerge:
     case CaseKind::kCascade:
+    case CaseKind::kAfterOthers:  // of the call after others; alone it is another call
       return false;
     default:
       return true;
@@ -63,6 +64,7 @@ bool Answer(Session& session, const Case& value, Question& question) {
 }
 
 Result<Observation> Observe(Session& session, const Case& value, const RunOptions& options) {
+  session.StartAfresh();  // what earlier calls left behind is no part of this case
   Observation observation{.value = value, .record = RunCase(session, value, options)};
   if (observation.record.verdict == Verdict::kMistrusted) {
     return InternalError(value.id + ": " + observation.record.reason);

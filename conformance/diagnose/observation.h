@@ -23,7 +23,7 @@ struct Observation {
   bool wrong_numbers() const;
 };
 
-// Bad input: no inputs can be built for the case.
+// In a fresh process. Internal: the case cannot judge anything.
 Result<Observation> Observe(Session& session, const Case& value, const RunOptions& options);
 
 // The numbers that are expected of a case: `got` is NaN everywhere. A case whose forward call has

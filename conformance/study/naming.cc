@@ -15,51 +15,29 @@
 namespace attest {
 namespace {
 
-constexpr int kMostTried = 200;          // to make a case small
-constexpr std::size_t kMostCases = 100;  // of a clause and tier, the small ones first
+constexpr int kMostTried = 200;        // to make a case small
+constexpr std::size_t kSmallest = 80;  // cases of a clause that are tried first
+constexpr std::size_t kLargest = 40;   // and then, for mistakes that only long calls show
 
-std::vector<const Case*> CasesOf(const std::vector<Case>& cases, const Claims& claims,
-                                 std::string_view clause, Tier tier) {
-  std::vector<const Case*> citing;
-  for (const Case& value : cases) {
-    if (value.tier != tier || !ExpectationOf(claims, value).expected) continue;
-    if (std::find(value.clauses.begin(), value.clauses.end(), clause) != value.clauses.end()) {
-      citing.push_back(&value);
-    }
-  }
-  std::stable_sort(citing.begin(), citing.end(), [](const Case* a, const Case* b) {
-    return MultiplyAdds(a->problem) < MultiplyAdds(b->problem);
-  });
-  citing.resize(std::min(citing.size(), kMostCases));
-  return citing;
-}
-
-Naming NameOne(const Mutant& mutant, const std::vector<Case>& cases, bool unlisted) {
-  Naming naming{.id = std::string(mutant.id), .bug_class = std::string(mutant.bug_class)};
-  const Result<BackendSpec> spec = ResolveBackend("mutant:" + naming.id);
-  if (!spec.ok()) return naming;
-  const Result<std::unique_ptr<Session>> opened = Session::Open(*spec, {});
-  if (!opened.ok()) return naming;
-  Session& session = **opened;
-  const RunOptions run{.arithmetic = session.claims().arithmetic};
+// Of smoke and ci, the small ones of each first.
+std::vector<const Case*> SuspectsOf(const std::vector<Case>& cases, std::string_view clause) {
+  std::vector<const Case*> suspects;
   for (const Tier tier : {Tier::kSmoke, Tier::kCi}) {
-    for (const Case* value : CasesOf(cases, session.claims(), mutant.clause, tier)) {
-      if (RunCase(session, *value, run).verdict == Verdict::kPass) continue;
-      // A mistake that shows only after other calls may not show in a fresh process.
-      Result<Observation> failing = Observe(session, *value, run);
-      if (!failing.ok() || !failing->wrong()) continue;
-      ExplainOptions options{
-          .diagnosis = {.run = run}, .most_tried = kMostTried, .minimise_named = false};
-      if (unlisted) options.diagnosis.without = mutant.id;
-      const Diagnosis diagnosis = Explain(session, std::move(*failing), cases, options).diagnosis;
-      naming.case_id = value->id;
-      naming.named_class = diagnosis.bug_class;
-      for (const Hypothesis& one : diagnosis.named) naming.named.emplace_back(one.mutant->id);
-      naming.experiments = diagnosis.experiments;
-      return naming;
+    std::vector<const Case*> citing;
+    for (const Case& value : cases) {
+      if (value.tier != tier) continue;
+      if (std::find(value.clauses.begin(), value.clauses.end(), clause) != value.clauses.end()) {
+        citing.push_back(&value);
+      }
+    }
+    std::stable_sort(citing.begin(), citing.end(), [](const Case* a, const Case* b) {
+      return MultiplyAdds(a->problem) < MultiplyAdds(b->problem);
+    });
+    for (std::size_t n = 0; n < citing.size(); ++n) {
+      if (n < kSmallest || n + kLargest >= citing.size()) suspects.push_back(citing[n]);
     }
   }
-  return naming;
+  return suspects;
 }
 
 std::size_t Count(const std::vector<Naming>& all, bool (Naming::*is)() const) {
@@ -68,6 +46,34 @@ std::size_t Count(const std::vector<Naming>& all, bool (Naming::*is)() const) {
 }
 
 }  // namespace
+
+Naming NameMutant(const Mutant& mutant, const std::vector<const Case*>& suspects,
+                  const std::vector<Case>& cases, bool unlisted) {
+  Naming naming{.id = std::string(mutant.id), .bug_class = std::string(mutant.bug_class)};
+  const Result<BackendSpec> spec = ResolveBackend("mutant:" + naming.id);
+  if (!spec.ok()) return naming;
+  const Result<std::unique_ptr<Session>> opened = Session::Open(*spec, {});
+  if (!opened.ok()) return naming;
+  Session& session = **opened;
+  const RunOptions run{.arithmetic = session.claims().arithmetic};
+  for (const Case* value : suspects) {
+    if (!ExpectationOf(session.claims(), *value).expected) continue;
+    if (RunCase(session, *value, run).verdict == Verdict::kPass) continue;
+    // A mistake that shows only after other calls may not show in a fresh process.
+    Result<Observation> failing = Observe(session, *value, run);
+    if (!failing.ok() || !failing->wrong()) continue;
+    ExplainOptions options{
+        .diagnosis = {.run = run}, .most_tried = kMostTried, .minimise_named = false};
+    if (unlisted) options.diagnosis.without = mutant.id;
+    const Diagnosis diagnosis = Explain(session, std::move(*failing), cases, options).diagnosis;
+    naming.case_id = value->id;
+    naming.named_class = diagnosis.bug_class;
+    for (const Hypothesis& one : diagnosis.named) naming.named.emplace_back(one.mutant->id);
+    naming.experiments = diagnosis.experiments;
+    break;
+  }
+  return naming;
+}
 
 bool Naming::id_right() const { return std::find(named.begin(), named.end(), id) != named.end(); }
 
@@ -98,7 +104,9 @@ Result<NamingReport> StudyNaming(const NamingOptions& options,
   std::size_t done = 0;
   const auto work = [&] {
     for (std::size_t at = next++; at < mutants.size(); at = next++) {
-      report.mutants[at] = NameOne(*mutants[at], cases->cases, options.unlisted);
+      const Mutant& mutant = *mutants[at];
+      report.mutants[at] = NameMutant(mutant, SuspectsOf(cases->cases, mutant.clause), cases->cases,
+                                      options.unlisted);
       const std::lock_guard lock(mutex);
       ++done;
       if (progress) progress(done, mutants.size());

@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "conformance/bench/host.h"
+#include "conformance/mutants/mutant.h"
+#include "spec/cases/case.h"
 #include "spec/vocabulary/status.h"
 
 namespace attest {
@@ -35,6 +37,11 @@ struct Naming {
   bool class_wrong() const { return !named_class.empty() && !class_right(); }
   bool id_right() const;
 };
+
+// Diagnoses `mutant` on the first of `suspects` that it fails in a fresh process; `cases` are all
+// that there are for experiments.
+Naming NameMutant(const Mutant& mutant, const std::vector<const Case*>& suspects,
+                  const std::vector<Case>& cases, bool unlisted);
 
 struct NamingReport {
   Host host;
