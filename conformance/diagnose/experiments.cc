@@ -65,6 +65,7 @@ std::vector<const Case*> Battery(const Session& session, const std::vector<Case>
 
 std::string Names(const std::vector<const Mutant*>& mutants) {
   std::vector<std::string_view> ids;
+  ids.reserve(mutants.size());
   for (const Mutant* mutant : mutants) ids.push_back(mutant->id);
   if (ids.size() <= kFew) return fmt::format("{}", fmt::join(ids, ", "));
   const std::size_t more = ids.size() - kFew;
