@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "conformance/cli/backend_runner.h"
+#include "conformance/cli/find_case.h"
 #include "conformance/cli/record_text.h"
 #include "conformance/cli/subcommand.h"
 #include "conformance/diagnose/explain.h"
@@ -30,13 +31,6 @@ struct ExplainFlags {
   int most_tried = 400;
   bool json = false;
 };
-
-Result<Case> FindOrRead(const ExplainFlags& flags, const Spec& spec) {
-  if (!flags.what.ends_with(".json")) return FindCase(spec.cases, flags.what);
-  const Result<std::string> text = ReadFile(flags.what);
-  if (!text.ok()) return text.status();
-  return CaseFromJson(*text, flags.what);
-}
 
 std::string ReplayOf(const ExplainFlags& flags, const std::string& what) {
   return fmt::format("attest replay '{}' --backend {} --seed {}", what, flags.backend, flags.seed);
@@ -93,7 +87,7 @@ Status WriteFiles(const ExplainFlags& flags, const Explanation& explained,
 Result<ExitCode> RunExplain(const ExplainFlags& flags) {
   const Result<Spec> spec = LoadSpec();
   if (!spec.ok()) return InternalError(spec.status().message());
-  const Result<Case> value = FindOrRead(flags, *spec);
+  const Result<Case> value = FindOrReadCase(spec->cases, flags.what);
   if (!value.ok()) return value.status();
   const Result<BackendSpec> backend = ResolveBackend(flags.backend);
   if (!backend.ok()) return backend.status();

@@ -7,11 +7,11 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
-#include <thread>
 
 #include "conformance/cli/subcommand.h"
 #include "conformance/kill/report.h"
 #include "conformance/run/files.h"
+#include "conformance/run/in_parallel.h"
 #include "conformance/study/naming.h"
 #include "spec/cases/spec.h"
 
@@ -54,26 +54,19 @@ std::vector<const Case*> KillersOf(const KillRow& row, const CaseSet& cases) {
 
 // What the diagnosis makes of each dead mutant.
 void DiagnoseRows(const CaseSet& cases, int jobs, Progress& progress, KillReport& report) {
-  std::atomic<std::size_t> next{0};
   std::atomic<std::size_t> done{0};
-  const auto work = [&] {
-    for (std::size_t at = next++; at < report.rows.size(); at = next++) {
-      KillRow& row = report.rows[at];
-      const Naming naming =
-          NameMutant(*FindMutant(row.mutant.id), KillersOf(row, cases), cases.cases, false);
-      if (!naming.case_id.empty()) {
-        const std::string id = naming.id_right()      ? naming.id
-                               : naming.named.empty() ? std::string()
-                                                      : naming.named.front();
-        row.diagnosed = Diagnosed{naming.named_class, id};
-      }
-      progress("diagnosed", ++done, report.rows.size());
+  InParallel(report.rows.size(), jobs, [&](std::size_t at) {
+    KillRow& row = report.rows[at];
+    const Naming naming =
+        NameMutant(*FindMutant(row.mutant.id), KillersOf(row, cases), cases.cases, false);
+    if (!naming.case_id.empty()) {
+      const std::string id = naming.id_right()      ? naming.id
+                             : naming.named.empty() ? std::string()
+                                                    : naming.named.front();
+      row.diagnosed = Diagnosed{naming.named_class, id};
     }
-  };
-  std::vector<std::thread> threads;
-  for (int n = 1; n < jobs; ++n) threads.emplace_back(work);
-  work();
-  for (std::thread& thread : threads) thread.join();
+    progress("diagnosed", ++done, report.rows.size());
+  });
 }
 
 Result<ExitCode> RunKill(const KillFlags& flags) {

@@ -8,10 +8,10 @@
 #include <utility>
 
 #include "conformance/cli/backend_runner.h"
+#include "conformance/cli/find_case.h"
 #include "conformance/cli/record_text.h"
 #include "conformance/cli/subcommand.h"
 #include "conformance/run/files.h"
-#include "spec/cases/case_json.h"
 #include "spec/cases/spec.h"
 
 namespace attest {
@@ -25,15 +25,6 @@ struct ReplayFlags {
   bool json = false;
 };
 
-bool IsFile(const ReplayFlags& flags) { return flags.what.ends_with(".json"); }
-
-Result<Case> FindOrRead(const ReplayFlags& flags, const Spec& spec) {
-  if (!IsFile(flags)) return FindCase(spec.cases, flags.what);
-  const Result<std::string> text = ReadFile(flags.what);
-  if (!text.ok()) return text.status();
-  return CaseFromJson(*text, flags.what);
-}
-
 ExitCode ExitCodeOf(Verdict verdict) {
   if (verdict == Verdict::kPass) return ExitCode::kDone;
   return verdict == Verdict::kMistrusted ? ExitCode::kVoid : ExitCode::kNotConformant;
@@ -42,7 +33,7 @@ ExitCode ExitCodeOf(Verdict verdict) {
 Result<ExitCode> RunReplay(const ReplayFlags& flags) {
   const Result<Spec> spec = LoadSpec();
   if (!spec.ok()) return InternalError(spec.status().message());
-  const Result<Case> value = FindOrRead(flags, *spec);
+  const Result<Case> value = FindOrReadCase(spec->cases, flags.what);
   if (!value.ok()) return value.status();
   const Result<BackendSpec> backend = ResolveBackend(flags.backend);
   if (!backend.ok()) return backend.status();
@@ -70,10 +61,10 @@ Result<ExitCode> RunReplay(const ReplayFlags& flags) {
 
 // A file that one of `files` reads is its to run; anything else is a case.
 Result<ExitCode> RunReplay(const ReplayFlags& flags, const std::vector<FileReplay>& files) {
-  const Result<std::string> text = IsFile(flags) ? ReadFile(flags.what) : std::string();
+  const Result<std::string> text = IsCaseFile(flags.what) ? ReadFile(flags.what) : std::string();
   if (!text.ok()) return text.status();
   for (const FileReplay& file : files) {
-    if (!IsFile(flags) || !file.reads(*text)) continue;
+    if (!IsCaseFile(flags.what) || !file.reads(*text)) continue;
     return file.run({.text = *text,
                      .filename = flags.what,
                      .backend = flags.backend,

@@ -10,6 +10,7 @@
 
 #include "conformance/diagnose/experiments.h"
 #include "conformance/diagnose/match.h"
+#include "conformance/judge/power.h"
 
 namespace attest {
 namespace {
@@ -54,9 +55,7 @@ std::vector<const Mutant*> Shelf(const Case& value, bool cited, std::string_view
   std::vector<const Mutant*> chosen;
   for (const Mutant& mutant : Mutants()) {
     if (mutant.clause.empty() || mutant.id == without) continue;
-    const bool cites =
-        std::find(value.clauses.begin(), value.clauses.end(), mutant.clause) != value.clauses.end();
-    if (cites == cited) chosen.push_back(&mutant);
+    if (ClaimsToKill(value, mutant) == cited) chosen.push_back(&mutant);
   }
   return chosen;
 }

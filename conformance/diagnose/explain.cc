@@ -36,12 +36,8 @@ class SameFailure {
     std::optional<Question> question = Ask(value, options_);
     if (!question || !Answer(session_, value, *question)) return false;
     const Numbers& numbers = question->numbers;
-    bool wrong = false;
-    for (Eigen::Index line = 0; line < numbers.lines(); ++line) {
-      wrong = wrong || !(numbers.Ratio(line) <= 1.0);
-    }
     const std::vector<Eigen::Index> lines = TellingLines(numbers, 24, 0x1p19);
-    return wrong && MatchOne(numbers, *diagnosis_.named.front().mutant, lines).agrees;
+    return numbers.wrong() && MatchOne(numbers, *diagnosis_.named.front().mutant, lines).agrees;
   }
 
  private:

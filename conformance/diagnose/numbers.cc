@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "conformance/judge/compare.h"
+#include "conformance/judge/rearrange.h"
 #include "reference/float_formats.h"
 
 namespace attest {
@@ -21,12 +22,6 @@ double RatioOf(double got, double want, double allowed) {
     return std::numeric_limits<double>::infinity();
   }
   return error / std::max(allowed, std::numeric_limits<double>::min());
-}
-
-std::vector<std::int64_t> FirstTokens(const Problem& problem) {
-  std::vector<std::int64_t> first = {0};
-  for (const Request& request : problem.requests) first.push_back(first.back() + request.q_len);
-  return first;
 }
 
 }  // namespace
@@ -43,6 +38,13 @@ double Numbers::Ratio(Eigen::Index line) const {
     worst = std::max(worst, RatioOf(got(line, c), expected.out(line, c), allowed(line, c)));
   }
   return worst;
+}
+
+bool Numbers::wrong() const {
+  for (Eigen::Index line = 0; line < lines(); ++line) {
+    if (!(Ratio(line) <= 1.0)) return true;
+  }
+  return false;
 }
 
 Numbers NumbersOf(const Case& value, const CaseInputs& inputs, const CallImage& after,

@@ -29,6 +29,7 @@ struct Numbers {
   // Largest error over what is allowed in this line, the LSE's included; infinite for a NaN where a
   // number is wanted. Above 1 the line is wrong.
   double Ratio(Eigen::Index line) const;
+  bool wrong() const;  // some line is
 };
 
 // Of a case: `inputs` before the call, `after` what it left behind. Views point into `inputs`.

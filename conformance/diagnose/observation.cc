@@ -44,14 +44,6 @@ std::optional<Question> AskAbout(const Case& value, const RunOptions& options,
 
 }  // namespace
 
-bool Observation::wrong_numbers() const {
-  if (!numbers) return false;
-  for (Eigen::Index line = 0; line < numbers->lines(); ++line) {
-    if (!(numbers->Ratio(line) <= 1.0)) return true;
-  }
-  return false;
-}
-
 std::optional<Question> Ask(const Case& value, const RunOptions& options) {
   return AskAbout(value, options, PowerRows(value.problem));
 }

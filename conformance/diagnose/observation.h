@@ -20,7 +20,7 @@ struct Observation {
 
   bool wrong() const { return record.verdict != Verdict::kPass || record.note == "suspect"; }
   // Are the numbers themselves wrong, and not only their bits or something else?
-  bool wrong_numbers() const;
+  bool wrong_numbers() const { return numbers && numbers->wrong(); }
 };
 
 // In a fresh process. Internal: the case cannot judge anything.

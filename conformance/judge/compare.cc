@@ -9,6 +9,7 @@
 #include <limits>
 #include <vector>
 
+#include "conformance/judge/rearrange.h"
 #include "conformance/probe/decode.h"
 #include "reference/float_formats.h"
 
@@ -46,7 +47,7 @@ class Comparison {
         expected_(expected),
         out_(after.View("out")),
         lse_(after.View("lse")),
-        starts_(TokenStarts(value.problem)) {}
+        starts_(FirstTokens(value.problem)) {}
 
   bool flat() const { return flat_; }
 
@@ -86,12 +87,6 @@ class Comparison {
   }
 
  private:
-  static std::vector<std::int64_t> TokenStarts(const Problem& problem) {
-    std::vector<std::int64_t> starts = {0};
-    for (const Request& request : problem.requests) starts.push_back(starts.back() + request.q_len);
-    return starts;
-  }
-
   static void Meet(CellSum& cell, const Element& element) {
     const double ratio = Ratio(element.got, element.expected, element.bound);
     if (ratio > cell.ratio || (cell.worst.bound == 0 && cell.ratio == 0)) cell.worst = element;

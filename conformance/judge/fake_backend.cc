@@ -166,6 +166,18 @@ CallResult FakeBackend::Merge(const attest_problem_t& problem, double /*multiply
   return Answered();
 }
 
+Problem PlainProblem(std::vector<Request> requests) {
+  return {.query_dtype = DType::kFloat32,
+          .cache_dtype = DType::kFloat32,
+          .output_dtype = DType::kFloat32,
+          .num_q_heads = 4,
+          .num_kv_heads = 2,
+          .head_dim_qk = 8,
+          .head_dim_v = 8,
+          .block_size = 4,
+          .requests = std::move(requests)};
+}
+
 void Nudge(CallImage& image, const char* tensor, const std::vector<std::int64_t>& index, int ulps) {
   std::byte* at = Writable(image, *image.Find(tensor), index);
   std::int32_t bits = 0;

@@ -58,6 +58,9 @@ class FakeBackend final : public Session {
   CallImage previous_;
 };
 
+// What it computes: float32, a decoder without features, 4 query heads on 2 KV heads.
+Problem PlainProblem(std::vector<Request> requests);
+
 // Moves a float32 by `ulps` units in its last place.
 void Nudge(CallImage& image, const char* tensor, const std::vector<std::int64_t>& index, int ulps);
 

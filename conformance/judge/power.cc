@@ -228,6 +228,11 @@ std::vector<std::string> ExposedOf(const Case& value, const Trial& exposes, bool
 
 }  // namespace
 
+bool ClaimsToKill(const Case& value, const Mutant& mutant) {
+  return std::find(value.clauses.begin(), value.clauses.end(), mutant.clause) !=
+         value.clauses.end();
+}
+
 bool OutOfReach(double got, double want, double allowed) {
   if (std::isnan(got) != std::isnan(want)) return true;
   if (std::isinf(got) || std::isinf(want)) return got != want;

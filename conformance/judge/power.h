@@ -49,6 +49,9 @@ using Trial = std::function<bool(const Mutant& mutant, std::size_t lines)>;
 Trial TrialOf(const Case& value, const CaseInputs& inputs, const Expected& expected,
               const PowerOptions& options);
 
+// Does `value` cite the clause that `mutant` breaks?
+bool ClaimsToKill(const Case& value, const Mutant& mutant);
+
 // Is `got` out of reach of every admissible answer? Beside an allowed error there is none for a NaN
 // or an infinity that is not wanted.
 bool OutOfReach(double got, double want, double allowed);

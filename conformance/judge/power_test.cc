@@ -28,15 +28,7 @@ Case SmallCase(CaseKind kind, std::vector<Request> requests) {
   value.kind = kind;
   value.recipe = Recipe::kGeneric;
   value.clauses = {"MASK-01"};
-  value.problem = {.query_dtype = DType::kFloat32,
-                   .cache_dtype = DType::kFloat32,
-                   .output_dtype = DType::kFloat32,
-                   .num_q_heads = 4,
-                   .num_kv_heads = 2,
-                   .head_dim_qk = 8,
-                   .head_dim_v = 8,
-                   .block_size = 4,
-                   .requests = std::move(requests)};
+  value.problem = PlainProblem(std::move(requests));
   return value;
 }
 

@@ -20,18 +20,9 @@ Case SmallCase(CaseKind kind) {
   value.id = "bitwise/causal/kind=" + std::string(Name(kind));
   value.kind = kind;
   value.recipe = Recipe::kGeneric;
-  value.problem = {
-      .query_dtype = DType::kFloat32,
-      .cache_dtype = DType::kFloat32,
-      .output_dtype = DType::kFloat32,
-      .num_q_heads = 4,
-      .num_kv_heads = 2,
-      .head_dim_qk = 8,
-      .head_dim_v = 8,
-      .batch_invariant = kind == CaseKind::kBatchInvariance,
-      .block_size = 4,
-      .requests = {
-          {.q_len = 2, .seq_len = 9}, {.q_len = 7, .seq_len = 13}, {.q_len = 1, .seq_len = 6}}};
+  value.problem = PlainProblem(
+      {{.q_len = 2, .seq_len = 9}, {.q_len = 7, .seq_len = 13}, {.q_len = 1, .seq_len = 6}});
+  value.problem.batch_invariant = kind == CaseKind::kBatchInvariance;
   return value;
 }
 

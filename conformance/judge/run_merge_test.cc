@@ -22,15 +22,7 @@ Case SmallCase(CaseKind kind) {
   value.id = "parts/causal/kind=" + std::string(Name(kind));
   value.kind = kind;
   value.recipe = Recipe::kGeneric;
-  value.problem = {.query_dtype = DType::kFloat32,
-                   .cache_dtype = DType::kFloat32,
-                   .output_dtype = DType::kFloat32,
-                   .num_q_heads = 4,
-                   .num_kv_heads = 2,
-                   .head_dim_qk = 8,
-                   .head_dim_v = 8,
-                   .block_size = 4,
-                   .requests = {{.q_len = 5, .seq_len = 17}, {.q_len = 19, .seq_len = 31}}};
+  value.problem = PlainProblem({{.q_len = 5, .seq_len = 17}, {.q_len = 19, .seq_len = 31}});
   if (kind == CaseKind::kMerge) value.parts = 3;
   if (kind == CaseKind::kCascade) {
     value.problem.shared_prefix = 8;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "conformance/judge/rearrange.h"
 #include "reference/float_formats.h"
 
 namespace attest {
@@ -16,8 +17,7 @@ Accusation AccuseCase(const Case& value, const CaseInputs& inputs, const CallIma
     return none;
   }
   const Problem& p = value.problem;
-  std::vector<std::int64_t> starts = {0};
-  for (const Request& request : p.requests) starts.push_back(starts.back() + request.q_len);
+  const std::vector<std::int64_t> starts = FirstTokens(p);
   const TensorView out = after.View("out");
   RowMajorMatrix got(expected.out.rows(), expected.out.cols());
   for (std::size_t n = 0; n < expected.rows.size(); ++n) {

@@ -6,7 +6,9 @@
 #include <memory>
 #include <mutex>
 
+#include "conformance/judge/power.h"
 #include "conformance/kill/matrix.h"
+#include "conformance/run/in_parallel.h"
 #include "conformance/run/run_case.h"
 
 namespace attest {

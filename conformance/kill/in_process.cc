@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
-#include "conformance/judge/expect_merge.h"
 #include "conformance/judge/power.h"
+#include "conformance/judge/power_case.h"
 #include "conformance/judge/sample_rows.h"
 #include "conformance/kill/matrix.h"
-#include "conformance/run/inputs_merge.h"
-#include "conformance/run/inputs_write_kv.h"
+#include "conformance/run/in_parallel.h"
 
 namespace attest {
 namespace {
@@ -24,29 +23,6 @@ bool IsToldByNumbers(const Mutant& mutant) {
   const Hooks& hooks = mutant.hooks;
   return hooks.no_arithmetic.empty() || hooks.slot != nullptr || hooks.write != nullptr ||
          hooks.merge != nullptr;
-}
-
-Result<CaseInputs> InputsOf(const Case& value) {
-  if (value.kind == CaseKind::kWriteKv) return BuildWriteKvInputs(value, 0);
-  if (value.kind == CaseKind::kMerge) return BuildMergeInputs(value, value.parts, 0);
-  return BuildInputs(value, 0);
-}
-
-Result<Expected> ExpectationOf(const Case& value, const CaseInputs& inputs, bool all_rows) {
-  switch (value.kind) {
-    case CaseKind::kRefusal:
-    case CaseKind::kInvalid:
-    case CaseKind::kWriteKv:
-      return Expected{};
-    case CaseKind::kMerge:
-      return ExpectMerge(value.problem, inputs.image, value.parts, DefaultArithmetic());
-    default:
-      break;
-  }
-  const std::vector<QueryRow> rows =
-      all_rows ? SampleRows(value.problem, kMostJudged, 0) : PowerRows(value.problem);
-  return ComputeExpected(value.problem, TensorsOf(inputs.image), rows, DefaultArithmetic(),
-                         {.bound = true, .threads = 1});
 }
 
 // What one case has to say.
@@ -104,9 +80,11 @@ Outcome TryCase(const Case& value, const std::vector<MutantKill>& kills,
                 const std::vector<std::size_t>& alive, bool all_lines) {
   Outcome outcome;
   if (value.kind == CaseKind::kRefusal || value.kind == CaseKind::kInvalid) return outcome;
-  const Result<CaseInputs> inputs = InputsOf(value);
+  const Result<CaseInputs> inputs = PowerInputs(value);
   if (!inputs.ok()) return {.broken = inputs.status().message()};
-  const Result<Expected> expected = ExpectationOf(value, *inputs, all_lines);
+  const Result<Expected> expected = PowerExpectation(
+      value, *inputs,
+      all_lines ? SampleRows(value.problem, kMostJudged, 0) : PowerRows(value.problem));
   if (!expected.ok()) return {.broken = expected.status().message()};
   const CaseTrial trial(value, *inputs, *expected, all_lines);
   for (const std::size_t number : alive) {

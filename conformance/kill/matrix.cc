@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
-#include <thread>
+
+#include "conformance/judge/power.h"
 
 namespace attest {
 namespace {
@@ -41,22 +41,6 @@ std::size_t PairsOf(const std::vector<const Case*>& cases, const std::vector<Mut
 }
 
 }  // namespace
-
-bool ClaimsToKill(const Case& value, const Mutant& mutant) {
-  return std::find(value.clauses.begin(), value.clauses.end(), mutant.clause) !=
-         value.clauses.end();
-}
-
-void InParallel(std::size_t count, int jobs, const std::function<void(std::size_t)>& work) {
-  std::atomic<std::size_t> next{0};
-  const auto run = [&] {
-    for (std::size_t at = next++; at < count; at = next++) work(at);
-  };
-  std::vector<std::thread> threads;
-  for (int job = 1; job < jobs; ++job) threads.emplace_back(run);
-  run();
-  for (std::thread& thread : threads) thread.join();
-}
 
 Result<KillMatrix> BuildKillMatrix(const CaseSet& set, const KillOptions& options) {
   if (!options.mutant.empty() && FindMutant(options.mutant) == nullptr) {

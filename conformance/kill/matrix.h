@@ -55,9 +55,6 @@ struct KillMatrix {
 // Bad input: no such mutant. Environment: the library of the mutants cannot be opened.
 Result<KillMatrix> BuildKillMatrix(const CaseSet& set, const KillOptions& options);
 
-// Does `value` cite the clause that `mutant` breaks?
-bool ClaimsToKill(const Case& value, const Mutant& mutant);
-
 // ---- Parts, for BuildKillMatrix
 
 // Fills everything but `confirmed`. `all_lines`: looks at every line of the judged rows, at greater
@@ -68,9 +65,6 @@ void KillInProcess(const std::vector<const Case*>& cases, const KillOptions& opt
 // Confirms what KillInProcess found, and looks for the rest. False: a session could not be opened.
 Status ConfirmKills(const std::vector<const Case*>& cases, const KillOptions& options,
                     KillMatrix& matrix);
-
-// Runs work(0) ... work(count - 1) in `jobs` threads.
-void InParallel(std::size_t count, int jobs, const std::function<void(std::size_t)>& work);
 
 }  // namespace attest
 

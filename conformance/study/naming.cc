@@ -2,14 +2,14 @@
 #include "conformance/study/naming.h"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <memory>
 #include <mutex>
-#include <thread>
 
 #include "conformance/diagnose/explain.h"
+#include "conformance/judge/power.h"
 #include "conformance/mutants/mutant.h"
+#include "conformance/run/in_parallel.h"
 #include "conformance/run/run_case.h"
 
 namespace attest {
@@ -20,15 +20,12 @@ constexpr std::size_t kSmallest = 80;  // cases of a clause that are tried first
 constexpr std::size_t kLargest = 40;   // and then, for mistakes that only long calls show
 
 // Of smoke and ci, the small ones of each first.
-std::vector<const Case*> SuspectsOf(const std::vector<Case>& cases, std::string_view clause) {
+std::vector<const Case*> SuspectsOf(const std::vector<Case>& cases, const Mutant& mutant) {
   std::vector<const Case*> suspects;
   for (const Tier tier : {Tier::kSmoke, Tier::kCi}) {
     std::vector<const Case*> citing;
     for (const Case& value : cases) {
-      if (value.tier != tier) continue;
-      if (std::find(value.clauses.begin(), value.clauses.end(), clause) != value.clauses.end()) {
-        citing.push_back(&value);
-      }
+      if (value.tier == tier && ClaimsToKill(value, mutant)) citing.push_back(&value);
     }
     std::stable_sort(citing.begin(), citing.end(), [](const Case* a, const Case* b) {
       return MultiplyAdds(a->problem) < MultiplyAdds(b->problem);
@@ -99,23 +96,16 @@ Result<NamingReport> StudyNaming(const NamingOptions& options,
   NamingReport report{.host = DescribeHost(), .options = options};
   report.mutants.resize(mutants.size());
   const auto start = std::chrono::steady_clock::now();
-  std::atomic<std::size_t> next{0};
   std::mutex mutex;
   std::size_t done = 0;
-  const auto work = [&] {
-    for (std::size_t at = next++; at < mutants.size(); at = next++) {
-      const Mutant& mutant = *mutants[at];
-      report.mutants[at] = NameMutant(mutant, SuspectsOf(cases->cases, mutant.clause), cases->cases,
-                                      options.unlisted);
-      const std::lock_guard lock(mutex);
-      ++done;
-      if (progress) progress(done, mutants.size());
-    }
-  };
-  std::vector<std::thread> threads;
-  for (int n = 1; n < options.jobs; ++n) threads.emplace_back(work);
-  work();
-  for (std::thread& thread : threads) thread.join();
+  InParallel(mutants.size(), options.jobs, [&](std::size_t at) {
+    const Mutant& mutant = *mutants[at];
+    report.mutants[at] =
+        NameMutant(mutant, SuspectsOf(cases->cases, mutant), cases->cases, options.unlisted);
+    const std::lock_guard lock(mutex);
+    ++done;
+    if (progress) progress(done, mutants.size());
+  });
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;
 }

@@ -19,18 +19,9 @@
 namespace attest {
 namespace {
 
-// What the fake backend computes: float32, a decoder without features.
 Sample PlainSample() {
   Sample sample;
-  sample.problem = {.query_dtype = DType::kFloat32,
-                    .cache_dtype = DType::kFloat32,
-                    .output_dtype = DType::kFloat32,
-                    .num_q_heads = 4,
-                    .num_kv_heads = 2,
-                    .head_dim_qk = 8,
-                    .head_dim_v = 8,
-                    .block_size = 4,
-                    .requests = {{2, 9}, {7, 13}, {1, 6}}};
+  sample.problem = PlainProblem({{2, 9}, {7, 13}, {1, 6}});
   sample.seed = 2;  // by which laws choose request 2
   return sample;
 }
