@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <variant>
+#include <string_view>
 #include <vector>
 
 #include "reference/drafter/draft_config.h"
@@ -37,20 +37,26 @@ struct LayerPlan {
 };
 
 // What the causality helper and the model class make of the config in this era, or what they raise.
-// A missing number of layers counts as layer_types' length, or 1.
+// A missing number of layers counts as layer_types' length, or 1. Where the model class raises, the
+// layers still carry what the causality helper said.
 struct LayersOutcome {
   std::vector<LayerPlan> layers;
-  std::optional<Raised> raised;
+  std::optional<Raised> helper_raised;  // before the drafter's config exists
+  std::optional<Raised> model_raised;   // when its layers are built
 };
 LayersOutcome ResolveLayers(const DraftConfig& draft, Era era, Runner runner);
 
 // OR over the layers of "not causal".
 bool AnyNonCausal(const std::vector<LayerPlan>& layers);
 
-// The metadata flag that the runner hands to the builder: of R1, one value of any type (E2 passes
-// dflash_config.causal on as it is); of R2, one for each KV group.
+// KV group of each layer. Sliding and full layers are apart, unless the hybrid manager is off.
+std::vector<int> KvGroups(const std::vector<LayerPlan>& layers, bool hybrid);
+
+// The flag that the runner hands to the metadata builder for one layer. R1 has one for all: in E2
+// dflash_config.causal as it is, of whatever type. R2 has one for each KV group, the last layer's.
 LooseValue MetadataCausal(const DraftConfig& draft, Era era, Runner runner,
-                          const std::vector<LayerPlan>& layers, int layer);
+                          const std::vector<LayerPlan>& layers, const std::vector<int>& kv_groups,
+                          int layer);
 
 // The speculators format as a plain draft config. KeyError and TypeError as the real converter.
 struct Translated {

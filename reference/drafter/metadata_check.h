@@ -7,6 +7,7 @@
 #ifndef ATTEST_REFERENCE_DRAFTER_METADATA_CHECK_H_
 #define ATTEST_REFERENCE_DRAFTER_METADATA_CHECK_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -34,8 +35,8 @@ struct MetadataViolation {
 std::vector<MetadataViolation> CheckMetadata(const std::vector<MetadataRecord>& records);
 
 // R1's own assertion: the text it raises for the first layer whose value is not the object False;
-// empty if it passes, or is skipped because the drafter is causal (since E2).
-std::string AssertionOfR1(const std::vector<MetadataRecord>& records, bool skipped);
+// empty if it passes. Draft layers are named after the target's `first_layer` layers.
+std::string AssertionOfR1(const std::vector<MetadataRecord>& records, std::int64_t first_layer);
 
 }  // namespace attest::drafter
 

@@ -24,8 +24,8 @@ enum class Step : std::uint8_t {
   kDraftConfig,      // the draft's HF config, the speculators translation
   kTargetSelection,  // selector for the target's layers
   kProposer,         // constructor: mask token, padded batch, causality
-  kDraftSelection,   // selector for the drafter's layers
   kDraftModel,       // model class: windows, mixed layers
+  kDraftSelection,   // selector for the drafter's layers
   kMetadata,         // the closed check, and R1's assertion at the first proposal
   kStrict,           // this spec's stricter rules under --strict
 };

@@ -32,6 +32,8 @@ struct ParsedBackend {
   std::optional<Raised> raised;
 };
 ParsedBackend ParseBackendName(const Tables& tables, Era era, const LooseValue& value);
+// The same where "auto" means nothing special (backend_per_kind).
+ParsedBackend LookUpBackend(const Tables& tables, Era era, std::string_view name);
 
 // AttentionSelectorConfig; also the key under which a choice may be remembered.
 struct SelectorConfig {
@@ -78,7 +80,6 @@ enum class ReasonId : std::uint8_t {
   kKvConnector,
   kPcp,
   kDcp,
-  kQueryLens,
   kCombination,
   kImportError,
 };

@@ -33,43 +33,52 @@ struct CapabilityRange {
 };
 using CapabilityRanges = std::vector<CapabilityRange>;
 
+// A capability bit: on CUDA by capability, elsewhere everywhere or nowhere.
+struct DeviceBit {
+  bool everywhere = false;
+  CapabilityRanges on;  // CUDA capabilities; unused if `everywhere`
+};
+bool Has(const DeviceBit& bit, const Platform& platform);
+
+// Head sizes: a list, or multiples of `multiple` from `min` to `max` (0: no limit), `larger_max`
+// on some capabilities.
+struct HeadSizes {
+  std::vector<int> list;
+  int multiple = 1;
+  int min = 1;
+  int max = 0;
+  int larger_max = 0;
+  CapabilityRanges larger_on;
+};
+
 // One row: one backend in one era.
 struct BackendRow {
-  BackendId backend = 0;
-  bool registered = true;       // false: CUSTOM and TORCH_SDPA, which have no class
-  std::vector<int> head_sizes;  // empty: see the two rules below
-  int head_size_multiple = 1;
-  int head_size_min = 1;
-  int head_size_max = 0;             // 0: no limit
-  std::uint8_t dtypes = 0;           // bit 1 << ModelDtype
-  std::vector<KvDtypeId> kv_dtypes;  // empty: any
-  CapabilityRanges fp8_on;           // where fp8 caches work besides; unused if listed above
-  bool fp8_by_capability = false;
-  std::vector<int> block_sizes;  // the user's block size must be a multiple of one; empty: any
+  bool present = false;              // in this era's table at all
+  bool of_this_spec = false;         // no member of the real enum; may still be asked for by name
+  bool registered = true;            // false: CUSTOM and TORCH_SDPA, which have no class
+  std::uint8_t import_error_on = 0;  // bit 1 << PlatformKind: the one reason "ImportError"
+  HeadSizes head_sizes;
+  std::uint8_t dtypes = 0;       // bit 1 << ModelDtype
+  std::uint32_t kv_dtypes = 0;   // bit 1 << KvDtypeId
+  CapabilityRanges fp8_on;       // capabilities with fp8 caches besides
+  std::vector<int> block_sizes;  // the user's block size is a multiple of one; empty: any
   bool is_mla = false;
   bool is_sparse = false;
-  CapabilityRanges sinks_on;  // CUDA capabilities with sinks
-  bool sinks = false;         // on ROCm and CPU, and on CUDA where `sinks_by_capability` is off
-  bool sinks_by_capability = false;
+  DeviceBit sinks;
   std::optional<Capability> sink_combination_below;  // adds the combination reason below it
-  std::string_view sink_combination_text;
+  std::string sink_combination_text;
   bool mm_prefix = false;
   CapabilityRanges per_head_scales_on;
-  bool capability_limited = false;
+  bool any_capability = true;
   CapabilityRanges capabilities;
   std::uint8_t attn_types = 1;  // bit 1 << AttnType
   bool sliding_window = true;
   bool causal = true;  // this spec's own bit: no public backend lacks it
   bool non_causal = false;
-  bool non_causal_dcp = false;
   bool batch_invariant = false;
   bool kv_connector = true;
-  bool pcp = false;
   bool dcp = false;
-  bool query_lens_mismatch = true;
-  std::uint8_t importable = 7;  // bit 1 << PlatformKind; else the one reason "ImportError"
-  bool has_two_sided_window = true;
-  std::string_view layout_on_sm10;  // KV layout that it forces on capability 10.x, or empty
+  std::string layout_on_10;  // KV layout that it forces on capability 10.x, or empty
 };
 
 // What a speculative method asks of the model.
@@ -80,8 +89,9 @@ struct MethodRow {
   bool sets_non_causal = false;     // hands the need on as AttentionConfig.use_non_causal
   bool parallel_drafting = false;
   bool only_r2 = false;
-  bool mla_by_draft = false;  // drafter layers are MLA when the draft config is
-  std::string extra_slots;    // "K", "K-1", "0", "1"
+  Era r2_honours_since = Era::kE0;  // runner R2 uses the speculative attention_backend
+  std::string extra_slots;          // "K", "K-1", "1", "0"
+  std::string lookahead;            // "K+1", "K"
 };
 
 // A change, and which parts of a resolution it can move (`touches`, keys of diff.h).
@@ -109,25 +119,63 @@ struct FamilyRow {
 };
 
 struct EraTable {
-  std::vector<BackendRow> rows;  // by BackendId; rows[i].backend == i
-  std::vector<bool> known;       // by BackendId: is it a member of the enum?
-  std::vector<BackendId> declaration_order;
+  std::vector<BackendRow> rows;              // by BackendId
+  std::vector<BackendId> members;            // of the enum, in declaration order
   std::vector<std::string> selector_fields;  // of the selector config's repr
   std::string sink_reason;
+};
+
+// A name that contains `part` means `method`.
+struct DetectionRule {
+  std::string part;
+  std::string method;
+};
+
+struct PriorityEntry {
+  enum class When : std::uint8_t { kAlways, kAiterMha, kAiterMla, kAiterFound };
+  bool sparse_pair = false;
+  BackendId backend = 0;
+  When when = When::kAlways;
+};
+
+struct PriorityRule {
+  std::array<bool, kAllEras.size()> eras = {};
+  PlatformKind platform = PlatformKind::kCuda;
+  std::optional<bool> use_mla;
+  std::optional<bool> use_sparse;
+  std::optional<bool> use_non_causal;
+  std::vector<int> majors;  // empty: any
+  std::vector<PriorityEntry> order;
+};
+
+// One row of the 2x2 matrix of the two flags: "unset", "X" or "Y"; "auto", a flag's value, "error".
+struct FlagRow {
+  std::string attention_backend;
+  std::string speculative_attention_backend;
+  std::string target;
+  std::string drafter;
+  std::string drafter_before;
 };
 
 struct Tables {
   std::vector<std::string> backend_names;
   std::vector<std::string> kv_dtypes;
   std::array<EraTable, kAllEras.size()> eras;
+  std::vector<PriorityRule> priorities;
+  std::array<std::vector<BackendId>, 2> sparse_pairs;  // FlashInfer first, FlashMLA first
+  std::vector<BackendId> batch_invariant_allow_list;   // before E1b
   std::vector<MethodRow> methods;
+  std::vector<std::string> kept_methods;  // explicit ones that are not detected again
+  std::vector<DetectionRule> detection;
   std::vector<EraEvent> events;
   std::vector<NamedText> warnings;
   std::vector<NamedText> strict_rules;
   std::vector<FamilyRow> families;
+  std::vector<FlagRow> flags;
 
   const EraTable& at(Era era) const { return eras[static_cast<std::size_t>(era)]; }
   const BackendRow& row(Era era, BackendId backend) const { return at(era).rows[backend]; }
+  const std::string& name(BackendId backend) const { return backend_names[backend]; }
   std::optional<BackendId> FindBackend(std::string_view name) const;
   std::optional<KvDtypeId> FindKvDtype(std::string_view name) const;
   const MethodRow* FindMethod(std::string_view name) const;

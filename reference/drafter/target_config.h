@@ -37,7 +37,7 @@ struct AttentionConfig {
 // `--speculative-config`.
 struct SpeculativeConfig {
   std::optional<std::string> method;
-  std::optional<std::string> model;
+  LooseValue model;                   // absent: the draft config at hand; null: none
   LooseValue num_speculative_tokens;  // absent: this model takes the drafter's block size - 1
   LooseValue attention_backend;       // E1; absent and null: autoselect, never inherit
   std::optional<std::string> moe_backend;
