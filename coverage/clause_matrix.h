@@ -16,7 +16,7 @@ namespace attest {
 
 struct ClauseRow {
   const Clause* clause = nullptr;
-  int cases = 0;                    // of the spec, that cite it
+  int cases = 0;                    // of the spec, that cite it; configurations count too
   std::vector<std::string> passed;  // ids of cases with a passing record, in case order
   std::vector<std::string> others;  // ids of cases whose records all say something else
   bool waived = false;
@@ -26,7 +26,8 @@ struct ClauseRow {
 // joined: one pass is enough to show that the case can be run and judged.
 std::vector<ClauseRow> ClauseMatrix(const Spec& spec, const std::vector<Record>& records);
 
-// Ids of MUST clauses that are neither reserved nor waived and that no passing record cites.
+// Ids of MUST clauses that are neither reserved nor waived and that no passing record cites. Runs
+// of backends cannot cite a clause of configurations: it counts as uncovered where it has no case.
 std::vector<std::string> Uncovered(const std::vector<ClauseRow>& rows);
 
 // A table for people: id, level, profiles, cases, passed.

@@ -111,11 +111,15 @@ std::vector<Row> ListClauses(const Spec& spec) {
   for (const Clause& clause : spec.clauses) {
     const std::string_view level = clause.must ? "MUST" : "SHOULD";
     rows.push_back({fmt::format("{} {} {}{}: {}", clause.id, level, fmt::join(clause.profiles, ","),
-                                clause.reserved ? " reserved" : "", clause.sentence),
+                                clause.reserved        ? " reserved"
+                                : clause.configuration ? " configuration"
+                                                       : "",
+                                clause.sentence),
                     {{"id", clause.id},
                      {"level", level},
                      {"profiles", clause.profiles},
                      {"reserved", clause.reserved},
+                     {"configuration", clause.configuration},
                      {"sentence", clause.sentence},
                      {"sources", clause.sources}}});
   }

@@ -55,7 +55,7 @@ std::vector<Subcommand> ConformanceCommands(std::vector<FileReplay> files) {
           BenchCommand(),   EvalCommand(),
           JudgeCommand(),   ProbeCommand(),
           StudyCommand(),   ExplainCommand(),
-          KillCommand()};
+          KillCommand(),    DrafterCommand()};
 }
 
 int RunProgram(int argc, const char* const* argv, const std::vector<Subcommand>& commands) {

@@ -55,6 +55,7 @@ Subcommand StudyCommand();
 Subcommand EvalCommand();
 Subcommand JudgeCommand();
 Subcommand KillCommand();
+Subcommand DrafterCommand();
 
 // Parses, runs, returns the exit code. --help and --version print to stdout and return 0; anything
 // wrong with the flags is one line on stderr and 2.

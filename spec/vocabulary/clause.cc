@@ -75,15 +75,17 @@ class Reader {
     in_sentence_ = true;
     const std::vector<std::string> words = SplitBy(heading, ' ');
     const bool reserved = words.size() == 4 && words[3] == "reserved";
+    const bool configuration = words.size() == 4 && words[3] == "configuration";
     clauses_.emplace_back();
     Clause& clause = clauses_.back();
     clause.topic = topic_;
-    if (words.size() != 3 && !reserved) {
-      return Fail(line_, "a clause heading is \"## ID LEVEL PROFILES [reserved]\"");
+    if (words.size() != 3 && !reserved && !configuration) {
+      return Fail(line_, "a clause heading is \"## ID LEVEL PROFILES [reserved|configuration]\"");
     }
     clause.id = words[0];
     clause.must = words[1] == "MUST";
     clause.reserved = reserved;
+    clause.configuration = configuration;
     clause.profiles = SplitBy(words[2], ',');
     if (!IsClauseId(clause.id)) Fail(line_, fmt::format("\"{}\" is no clause id", clause.id));
     if (!clause.must && words[1] != "SHOULD") {

@@ -24,10 +24,11 @@ struct Deviation {
 };
 
 struct Clause {
-  std::string id;         // "MASK-01", permanent
-  std::string topic;      // file it stands in: "masks"
-  bool must = true;       // MUST or SHOULD
-  bool reserved = false;  // fixed, but not judged yet: no case may cite it
+  std::string id;              // "MASK-01", permanent
+  std::string topic;           // file it stands in: "masks"
+  bool must = true;            // MUST or SHOULD
+  bool reserved = false;       // fixed, but not judged yet: no case may cite it
+  bool configuration = false;  // judged by configurations (spec/drafter), not by attention cases
   std::vector<std::string> profiles;
   std::string sentence;
   std::vector<std::string> sources;
