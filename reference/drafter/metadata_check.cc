@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 namespace attest::drafter {
 namespace {
@@ -29,15 +30,21 @@ void CompareSelected(const std::vector<MetadataRecord>& records,
   violations.push_back(std::move(found));
 }
 
+// Layers that differ in the same way share a violation.
 void CompareMetadata(const std::vector<MetadataRecord>& records,
                      std::vector<MetadataViolation>& violations) {
+  std::map<std::pair<bool, std::string>, std::vector<int>> wrong;
   for (const MetadataRecord& record : records) {
     const LooseValue& value = record.metadata_causal;
     if (value.is_bool() && value.truthy == record.asked_causal) continue;
-    violations.push_back({.rule = "metadata-differs",
-                          .layers = {record.layer},
-                          .text = fmt::format("layer {} asks for causal={}, its metadata says {}",
-                                              record.layer, record.asked_causal, Shown(value))});
+    wrong[{record.asked_causal, Shown(value)}].push_back(record.layer);
+  }
+  for (const auto& [difference, layers] : wrong) {
+    violations.push_back(
+        {.rule = "metadata-differs",
+         .layers = layers,
+         .text = fmt::format("layers {} ask for causal={}, their metadata says {}",
+                             fmt::join(layers, ", "), difference.first, difference.second)});
   }
 }
 

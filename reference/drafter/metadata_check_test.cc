@@ -37,6 +37,15 @@ TEST(MetadataCheck, ComparesWhatTheMetadataSays) {
   EXPECT_EQ(Rules({Record(0, false, true, LooseBool(true))}), Names{"metadata-differs"});
 }
 
+TEST(MetadataCheck, LayersThatDifferAlikeShareAViolation) {
+  const auto found = CheckMetadata({Record(0, true, false, LooseBool(false)),
+                                    Record(1, true, false, LooseBool(true)),
+                                    Record(2, true, false, LooseBool(false))});
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].layers, (std::vector<int>{0, 2}));
+  EXPECT_EQ(found[0].text, "layers 0, 2 ask for causal=true, their metadata says false");
+}
+
 TEST(MetadataCheck, TakesNoOtherTypeForABoolean) {
   for (const LooseValue& value : {LooseValue{}, LooseNull(), LooseInteger(0), LooseText(""),
                                   LooseInteger(1), LooseList(true, "[]")}) {
