@@ -451,5 +451,105 @@ TEST_F(Cli, BadCallsInFilesAreOneLineAndCodeTwo) {
   EXPECT_FALSE(fs::exists(Path("out")));
 }
 
+// ---- attest drafter
+
+class DrafterCli : public Cli {
+ protected:
+  static std::string Config(const std::string& name) {
+    const char* source = std::getenv("ATTEST_SOURCE");
+    return std::string("'") + (source == nullptr ? "." : source) + "/spec/drafter/configs/" + name +
+           ".json'";
+  }
+  Outcome Resolve(const std::string& rest) const {
+    return Attest("drafter resolve --platform cuda:9.0 --draft " + Config("qwen3-8b-dflash") + " " +
+                  rest);
+  }
+};
+
+TEST_F(DrafterCli, ResolveSaysServedOrRejected) {
+  const Outcome served = Resolve("");
+  EXPECT_EQ(served.code, 0) << served.err;
+  EXPECT_TRUE(served.out.starts_with("served: era E5, runner R1, cuda:9.0\n")) << served.out;
+  const Outcome rejected = Resolve("--speculative-attention-backend FLASHMLA");
+  EXPECT_EQ(rejected.code, 1) << rejected.err;
+  EXPECT_TRUE(rejected.out.starts_with("rejected: era E5")) << rejected.out;
+  EXPECT_NE(
+      rejected.out.find("Selected backend AttentionBackendEnum.FLASHMLA is not valid for this "
+                        "configuration. Reason: ['non-MLA not supported', 'non-causal "
+                        "attention not supported']"),
+      std::string::npos)
+      << rejected.out;
+}
+
+TEST_F(DrafterCli, JsonIsTheSameAnswer) {
+  const std::string target = WriteText("target.json", "{}");
+  const Outcome outcome = Resolve("--json --era E1 --target '" + target + "'");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto json = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(json["era"], "E1");
+  EXPECT_EQ(json["drafter"]["backend"], "FLASH_ATTN");
+  EXPECT_EQ(json["drafter"]["family"], "flash");
+  EXPECT_EQ(json["layers"].size(), 5U);
+  EXPECT_TRUE(json["served"]);
+}
+
+TEST_F(DrafterCli, SetAndStrictReachTheModel) {
+  EXPECT_EQ(Resolve("--set draft.dflash_config.causal=no").code, 0);
+  EXPECT_EQ(Resolve("--set draft.dflash_config.causal=no --strict").code, 1);
+  EXPECT_EQ(Resolve("--set attention.backend=TRITON_ATTN --attention-backend FLASH_ATTN").code, 1);
+}
+
+TEST_F(DrafterCli, DiffNamesThePullRequest) {
+  const Outcome outcome = Attest(
+      "drafter diff --from E0 --to E1 --platform cuda:9.0 --set model.use_mla=true --set "
+      "model.head_dim=576 --draft " +
+      Config("kimi-k2.7-code-dflash"));
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("target.use_non_causal\n  from yes\n  to   no\n  because "
+                             "vllm-project/vllm#39930 (E1, 2026-04-28)"),
+            std::string::npos)
+      << outcome.out;
+}
+
+TEST_F(DrafterCli, BadInputIsOneLineAndTwo) {
+  const std::string unknown = WriteText("unknown.json", "{\n  \"cache\": {\"blocksize\": 16}}");
+  const std::string cut = WriteText("cut.json", "{\"model\": {");
+  const std::string nan = WriteText("nan.json", "{\"model\": {\"head_dim\": NaN}}");
+  const std::string bytes = WriteText("bytes.json", "{\"moe_backend\": \"\xff\"}");
+  const std::string twice = WriteText("twice.json", "{\"model\": {}, \"model\": {}}");
+  const std::string deep = WriteText("deep.json", std::string(2000, '['));
+  const std::string list = WriteText("list.json", "[]");
+  const std::vector<std::pair<std::string, std::string>> wrong = {
+      {"--target '" + unknown + "'", unknown + ":2:26: cache.blocksize: unknown key"},
+      {"--target '" + cut + "'", cut + ":1:"},
+      {"--target '" + nan + "'", nan + ":1:2"},
+      {"--target '" + bytes + "'", bytes + ":1:"},
+      {"--target '" + twice + "'", twice + ":1:15: \"model\" stands twice"},
+      {"--target '" + deep + "'", deep + ":1:"},
+      {"--target '" + list + "'", list + ":1:1: not an object"},
+      {"--target '" + Path("") + "'", Path("")},
+      {"--target '" + Path("none") + "'", Path("none")},
+      {"--set cache.block_size=x", "cache.block_size: not an integer"},
+      {"--set nowhere=1", "nowhere: unknown key"},
+      {"--set nothing", "--set nothing: not KEY=VALUE"},
+      {"--era E9", "--era: \"E9\" is no era"},
+      {"--runner R3", "--runner: \"R3\" is neither R1 nor R2"},
+      {"--platform tpu", "tpu"},
+      {"--nonsense", "--nonsense"}};
+  for (const auto& [arguments, message] : wrong) {
+    const Outcome outcome = Resolve(arguments);
+    EXPECT_EQ(outcome.code, 2) << arguments << "\n" << outcome.out;
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+    EXPECT_NE(outcome.err.find(message), std::string::npos) << outcome.err << message;
+  }
+}
+
+TEST_F(DrafterCli, HelpShowsTheFlagMatrix) {
+  const Outcome outcome = Attest("drafter resolve --help");
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_NE(outcome.out.find("Examples:"), std::string::npos);
+  EXPECT_NE(outcome.out.find("drafter before E1"), std::string::npos) << outcome.out;
+}
+
 }  // namespace
 }  // namespace attest

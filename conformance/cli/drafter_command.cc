@@ -108,12 +108,9 @@ Result<ExitCode> RunDiff(const CLI::App& app, const DiffFlags& flags) {
   if (!to.ok()) return to.status();
   const Result<DrafterInput> input = ReadDrafterInput(app, flags.drafter);
   if (!input.ok()) return input.status();
-  const auto resolve = [&](drafter::Era era) {
-    return drafter::Resolve(
-        **tables, input->target, input->draft,
-        {.era = era, .runner = input->runner, .platform = input->platform, .explain = false});
-  };
-  const std::vector<drafter::Change> changes = Diff(**tables, resolve(*from), resolve(*to));
+  const std::vector<drafter::Change> changes = drafter::Diff(
+      **tables, input->target, input->draft,
+      {.runner = input->runner, .platform = input->platform, .explain = false}, *from, *to);
   if (flags.drafter.json) {
     fmt::print("{}\n", nlohmann::ordered_json{{"from", NameOf(*from)},
                                               {"to", NameOf(*to)},

@@ -102,7 +102,9 @@ TEST(Approved, TheA100StoryOf40394) {
   ExpectApproved("a100_before_40394.txt", ToText(**tables, before));
   ExpectApproved("a100_after_40394.txt", ToText(**tables, after));
   std::string diff;
-  for (const Change& change : Diff(**tables, before, after)) {
+  const ResolveOptions options{.platform = ParsePlatform("cuda:8.0").value()};
+  for (const Change& change :
+       Diff(**tables, target, draft->config, options, Era::kE0b, Era::kE0c)) {
     diff += fmt::format("{}: {} -> {}\n", change.part, change.from, change.to);
     for (const EraEvent* event : change.because) diff += fmt::format("  {}\n", event->reference);
   }

@@ -91,22 +91,37 @@ Parts PartsOf(const Tables& tables, const Resolution& r) {
           {"warnings", Joined(r.warnings, id)}};
 }
 
+bool Applies(const EraEvent& event, const std::string& part, const Platform& platform) {
+  const auto holds = [](const std::vector<std::string>& list, std::string_view wanted) {
+    return std::find(list.begin(), list.end(), wanted) != list.end();
+  };
+  return holds(event.touches, part) &&
+         (event.platforms.empty() || holds(event.platforms, DeviceName(platform)));
+}
+
 }  // namespace
 
-std::vector<Change> Diff(const Tables& tables, const Resolution& from, const Resolution& to) {
-  const Parts before = PartsOf(tables, from);
-  const Parts after = PartsOf(tables, to);
-  const Era first = std::min(from.era, to.era);
-  const Era last = std::max(from.era, to.era);
+std::vector<Change> Diff(const Tables& tables, const TargetConfig& target, const DraftConfig& draft,
+                         ResolveOptions options, Era from, Era to) {
+  std::vector<Parts> steps;
+  const Era first = std::min(from, to);
+  const Era last = std::max(from, to);
+  for (const Era era : kAllEras) {
+    if (era < first || era > last) continue;
+    options.era = era;
+    steps.push_back(PartsOf(tables, Resolve(tables, target, draft, options)));
+  }
+  const Parts& before = from <= to ? steps.front() : steps.back();
+  const Parts& after = from <= to ? steps.back() : steps.front();
   std::vector<Change> changes;
   for (std::size_t i = 0; i < before.size(); ++i) {
     if (before[i].second == after[i].second) continue;
     Change change{.part = before[i].first, .from = before[i].second, .to = after[i].second};
     for (const EraEvent& event : tables.events) {
       if (event.era <= first || event.era > last) continue;
-      const auto& touches = event.touches;
-      if (std::find(touches.begin(), touches.end(), change.part) == touches.end()) continue;
-      change.because.push_back(&event);
+      const auto step = static_cast<std::size_t>(event.era) - static_cast<std::size_t>(first);
+      if (steps[step][i].second == steps[step - 1][i].second) continue;
+      if (Applies(event, change.part, options.platform)) change.because.push_back(&event);
     }
     changes.push_back(std::move(change));
   }

@@ -312,7 +312,9 @@ class Loader {
                                 .reference = entry.String("reference"),
                                 .date = entry.String("date"),
                                 .sentence = entry.String("sentence"),
-                                .touches = entry.Strings("touches")});
+                                .touches = entry.Strings("touches"),
+                                .platforms = entry.Has("platforms") ? entry.Strings("platforms")
+                                                                    : std::vector<std::string>{}});
     });
   }
 

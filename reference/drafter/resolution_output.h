@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "reference/drafter/resolution.h"
+#include "reference/drafter/resolve.h"
 
 namespace attest::drafter {
 
@@ -22,16 +22,18 @@ std::string ToText(const Tables& tables, const Resolution& resolution);
 // One line: "served CCCCN FLASH_ATTN/FLEX_ATTENTION slow-backend ...", for tables of many.
 std::string ToLine(const Tables& tables, const Resolution& resolution);
 
-// One part of the answer that changed, and the events that can have changed it.
+// One part of the answer that changed, and the events that changed it.
 struct Change {
   std::string part;  // "drafter.backend"; the words of `touches` in spec/drafter/eras.json
   std::string from;
   std::string to;
-  std::vector<const EraEvent*> because;  // of the eras after `from`, up to `to`
+  std::vector<const EraEvent*> because;
 };
-// In the order of the parts; empty: the same answer. The two must be of one configuration. Going
-// back in time names the same events.
-std::vector<Change> Diff(const Tables& tables, const Resolution& from, const Resolution& to);
+// What changes for one configuration from one era to another, in the order of the parts; empty: the
+// same answer. Every era between is resolved, and an event counts only where the part moved in its
+// era. Going back in time names the same events.
+std::vector<Change> Diff(const Tables& tables, const TargetConfig& target, const DraftConfig& draft,
+                         ResolveOptions options, Era from, Era to);
 
 }  // namespace attest::drafter
 

@@ -81,6 +81,90 @@ TEST(RealConfigs, ResolveAsTranscribed) {
   }
 }
 
+// ---- What changed between eras, and who did it
+
+DraftConfig Draft(bool causal) {
+  DraftConfig draft;
+  draft.architectures = {"DFlashDraftModel"};
+  draft.num_hidden_layers = 2;
+  draft.head_dim = 128;
+  draft.vocab_size = 1000;
+  draft.dflash.section = LooseObject(false, "{}");
+  draft.dflash.mask_token_id = LooseInteger(7);
+  if (causal) draft.dflash.causal = LooseBool(true);
+  return draft;
+}
+
+std::vector<std::string> Because(const std::vector<Change>& changes, const std::string& part) {
+  std::vector<std::string> references;
+  for (const Change& change : changes) {
+    if (change.part != part) continue;
+    for (const EraEvent* event : change.because) references.push_back(event->reference);
+  }
+  return references;
+}
+
+using References = std::vector<std::string>;
+
+TEST(Eras, NameThePullRequestThatChangedThePart) {
+  TargetConfig mla;
+  mla.model.use_mla = true;
+  mla.model.head_dim = 576;
+  const ResolveOptions hopper{.platform = {PlatformKind::kCuda, {9, 0}}, .explain = false};
+  const auto e0 = Diff(TheTables(), mla, Draft(false), hopper, Era::kE0, Era::kE1);
+  EXPECT_EQ(Because(e0, "target.backend"), References{"vllm-project/vllm#39930"});
+  EXPECT_EQ(Because(e0, "target.use_non_causal"), References{"vllm-project/vllm#39930"});
+
+  const ResolveOptions rocm{.platform = {PlatformKind::kRocm, {}}, .explain = false};
+  const auto e0c = Diff(TheTables(), {}, Draft(false), rocm, Era::kE0, Era::kE1b);
+  EXPECT_EQ(Because(e0c, "drafter.backend"),
+            (References{"vllm-project/vllm#40176", "vllm-project/vllm#40394"}));
+
+  const ResolveOptions turing{.platform = {PlatformKind::kCuda, {7, 5}}, .explain = false};
+  const auto flex = Diff(TheTables(), {}, Draft(false), turing, Era::kE0b, Era::kE1);
+  EXPECT_EQ(Because(flex, "drafter.backend"), References{"vllm-project/vllm#40394"});
+
+  const auto e2 = Diff(TheTables(), {}, Draft(true), hopper, Era::kE1, Era::kE2);
+  EXPECT_EQ(Because(e2, "layers"), References{"vllm-project/vllm#43445"});
+  EXPECT_EQ(Because(e2, "drafter.use_non_causal"), References{"vllm-project/vllm#43445"});
+}
+
+TEST(Eras, SameEraChangesNothingAndBackNamesTheSame) {
+  const ResolveOptions options{.platform = {PlatformKind::kCuda, {9, 0}}, .explain = false};
+  EXPECT_TRUE(Diff(TheTables(), {}, Draft(true), options, Era::kE3, Era::kE3).empty());
+  const auto there = Diff(TheTables(), {}, Draft(true), options, Era::kE1, Era::kE2);
+  const auto back = Diff(TheTables(), {}, Draft(true), options, Era::kE2, Era::kE1);
+  ASSERT_EQ(there.size(), back.size());
+  for (std::size_t i = 0; i < there.size(); ++i) {
+    EXPECT_EQ(there[i].from, back[i].to);
+    EXPECT_EQ(there[i].to, back[i].from);
+    EXPECT_EQ(there[i].because, back[i].because);
+  }
+}
+
+// Every change that the model shows has an event that accounts for it.
+TEST(Eras, EveryChangeHasAReason) {
+  const Result<std::vector<NamedDraft>> drafts = LoadNamedDrafts();
+  ASSERT_TRUE(drafts.ok());
+  for (const NamedDraft& draft : *drafts) {
+    for (const char* name : {"cuda:7.5", "cuda:8.0", "cuda:9.0", "cuda:10.0", "rocm", "cpu"}) {
+      for (std::size_t i = 1; i < kAllEras.size(); ++i) {
+        for (const Runner runner : kAllRunners) {
+          const ResolveOptions options{
+              .runner = runner, .platform = ParsePlatform(name).value(), .explain = false};
+          for (const Change& change :
+               Diff(TheTables(), {}, draft.config, options, kAllEras[i - 1], kAllEras[i])) {
+            EXPECT_FALSE(change.because.empty())
+                << draft.name << " " << name << " " << NameOf(runner) << " to "
+                << NameOf(kAllEras[i]) << ": " << change.part << ": " << change.from << " -> "
+                << change.to;
+          }
+        }
+      }
+    }
+  }
+}
+
 // ---- Random configurations, without rapidcheck's generators where a million are wanted.
 
 struct Question {

@@ -101,6 +101,7 @@ struct EraEvent {
   std::string date;
   std::string sentence;
   std::vector<std::string> touches;
+  std::vector<std::string> platforms;  // device names; empty: all
 };
 
 // A numbered text: a warning or a strict rule.
