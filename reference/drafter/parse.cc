@@ -23,7 +23,7 @@ void ReadModel(JsonObject& o, ModelConfig& model) {
   v.Positive("num_hidden_layers", model.num_hidden_layers);
   v.Positive("vocab_size", model.vocab_size);
   v.Positive("max_model_len", model.max_model_len);
-  v.OneOf("dtype", {"float16", "bfloat16", "float32"}, model.dtype);
+  v.OneOf("dtype", {"auto", "float16", "bfloat16", "float32"}, model.dtype);
   v.Bool("use_mla", model.use_mla);
   v.Bool("use_sparse", model.use_sparse);
   v.Bool("has_sink", model.has_sink);

@@ -42,7 +42,7 @@ TEST(ParseTarget, BadInputSaysFilePlaceAndKey) {
   EXPECT_EQ(TargetError("{\"attention\": {\"flash_attn_version\": 5}}"),
             "T.json:1:38: attention.flash_attn_version: neither 2, 3, 4 nor null");
   EXPECT_EQ(TargetError("{\"model\": {\"dtype\": \"int8\"}}"),
-            "T.json:1:21: model.dtype: not one of float16, bfloat16, float32");
+            "T.json:1:21: model.dtype: not one of auto, float16, bfloat16, float32");
   EXPECT_EQ(TargetError("{\"model\": {\"head_dim\": 0}}"),
             "T.json:1:24: model.head_dim: not between 1 and 2^31");
   EXPECT_EQ(TargetError("{\"model\": {\"use_mla\": null}}"),

@@ -28,8 +28,10 @@ constexpr std::array<std::string_view, 10> kKinds = {"chunked_local_attention",
                                                      "sliding_window_mla",
                                                      "unknown"};
 
-ModelDtype DtypeOf(const std::string& name) {
-  if (name == "float16") return ModelDtype::kFloat16;
+// CUDA has bfloat16 since capability 8.0; "auto" falls back to float16 there.
+ModelDtype DtypeOf(const std::string& name, const Platform& platform) {
+  const bool old = platform.kind == PlatformKind::kCuda && platform.capability.major < 8;
+  if (name == "float16" || (name == "auto" && old)) return ModelDtype::kFloat16;
   return name == "float32" ? ModelDtype::kFloat32 : ModelDtype::kBFloat16;
 }
 
@@ -244,7 +246,7 @@ std::optional<KvDtypeId> KvDtype(Derivation& d, const std::string& name, Step st
 SelectorConfig Shared(const Derivation& d) {
   const TargetConfig& t = d.target;
   SelectorConfig config;
-  config.dtype = DtypeOf(t.model.dtype);
+  config.dtype = DtypeOf(t.model.dtype, d.options.platform);
   config.block_size = t.cache.block_size;
   config.use_batch_invariant = t.environment.batch_invariant;
   config.use_kv_connector = t.environment.kv_connector;

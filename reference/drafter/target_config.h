@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The target's side: what vLLM's config classes hold, with their defaults. `{}` is a valid target:
-// a GQA decoder with head_dim 128 in bfloat16, nothing asked for, everything chosen by itself.
-// The JSON form and its keys: spec/drafter/target.schema.json.
+// a GQA decoder with head_dim 128 in bfloat16 (float16 where the device has none), nothing asked
+// for, everything chosen by itself. The JSON form and its keys: spec/drafter/target.schema.json.
 #ifndef ATTEST_REFERENCE_DRAFTER_TARGET_CONFIG_H_
 #define ATTEST_REFERENCE_DRAFTER_TARGET_CONFIG_H_
 
@@ -60,7 +60,7 @@ struct ModelConfig {
   std::int64_t num_hidden_layers = 36;
   std::int64_t vocab_size = 151936;
   std::int64_t max_model_len = 40960;
-  std::string dtype = "bfloat16";  // "float16", "bfloat16", "float32"
+  std::string dtype = "auto";  // bfloat16, and float16 on CUDA below 8.0; or a type's name
   bool use_mla = false;
   bool use_sparse = false;
   bool has_sink = false;
