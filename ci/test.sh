@@ -66,7 +66,7 @@ step "configure release" cmake --preset release
 step "format and tidy" ci/tidy.sh build/release
 # The tests ran instrumented above; what is certified here are the programs.
 step "build release" cmake --build --preset release --target \
-  attest attest-worker attest_cpu attest_mutant attest_null attest_suite attest-coverage
+  attest attest-worker attest_cpu attest_mutant attest_null attest_suite attest-coverage attest_drafter_laws_test
 if [ -x build/release/bin/attest ]; then
   bin=$root/build/release/bin
   rm -rf build/certificate build/null build/shards build/merged build/properties
@@ -89,6 +89,14 @@ if [ -x build/release/bin/attest ]; then
                            '$bin/attest' certify --backend cpu --tier smoke --shard 2/2 --out build/shards/2"
   step "merge the shards" "$bin/attest" merge build/shards/1 build/shards/2 --out build/merged
   step "no change, no regression" "$bin/attest" diff build/merged build/merged
+  step "a drafter's problems are served" "$bin/attest" certify --backend cpu --profile dflash \
+    --drafter spec/drafter/configs/qwen3-8b-dflash.json
+  step "the drafter model agrees with itself" "$bin/attest" drafter check --impl "'$bin/attest' drafter serve"
+  step "a wrong drafter does not" expect 1 "$bin/attest" drafter check \
+    --impl "'$bin/attest' drafter serve --mutant drafter-inherits-target-backend"
+  show 'known mistake gives|^  drafter-inherits' "a wrong drafter does not"
+  step "a million configurations keep the laws" env ATTEST_DRAFTER_SAMPLES=1000000 \
+    build/release/test/attest_drafter_laws_test
   # cpu claims everything, so the clauses about refusals are null's to keep.
   step "every MUST clause has a passing case" "$bin/attest-coverage" build/certificate/records.jsonl \
     build/null/records.jsonl
@@ -98,4 +106,6 @@ if [ -x build/release/bin/attest ]; then
   step "the tutorial backend" backends/tutorial_test.sh "$bin/attest"
   step "the commands of the README" ci/readme.sh
 fi
+step "fuzz the JSON of drafters" ci/fuzz.sh 15
+show '^not built|^stat::number_of_executed_units' "fuzz the JSON of drafters"
 finish

@@ -160,6 +160,8 @@ Result<ExitCode> RunCertify(const CertifyFlags& flags) {
 
 void DeclareFlags(CLI::App& app, CertifyFlags& flags) {
   app.add_option("--backend", flags.backend, "cpu, null, or FILE.so[:SELECTOR]")->required();
+  app.add_option("--drafter", flags.drafter,
+                 "config.json of a drafter: certify for its problems instead of the suite's cases");
   app.add_option("--profile", flags.profiles, "only this profile; may be given again")
       ->expected(1)
       ->take_all();

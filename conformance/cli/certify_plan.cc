@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "conformance/cli/backend_runner.h"
+#include "conformance/cli/drafter_problems.h"
 #include "conformance/cli/out_dir.h"
 #include "conformance/report/claims_json.h"
 #include "conformance/report/run_directory.h"
@@ -72,6 +73,11 @@ Status ReadInputs(const CertifyFlags& flags, CertifyPlan& plan) {
   Result<Spec> spec = LoadSpec();
   if (!spec.ok()) return InternalError(spec.status().message());
   plan.spec = std::move(*spec);
+  if (!flags.drafter.empty()) {
+    Result<CaseSet> problems = ReadDrafterProblems(flags.drafter, plan.spec.clauses);
+    if (!problems.ok()) return problems.status();
+    plan.spec.cases = std::move(*problems);
+  }
   Selection unsharded = *selection;
   unsharded.shard = {};
   if (SelectCases(plan.spec.cases, unsharded).empty()) {
@@ -154,6 +160,7 @@ std::string ResumeCommand(const CertifyFlags& flags, const CertifyPlan& plan) {
     command += fmt::format(" --deadline-floor {}", flags.deadline_floor_s);
   }
   add("--filter", flags.filter);
+  add("--drafter", flags.drafter);
   add("--shard", flags.shard == "1/1" ? "" : flags.shard);
   add("--accept", flags.accept);
   add("--arithmetic", flags.arithmetic);

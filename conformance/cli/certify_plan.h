@@ -23,6 +23,7 @@ struct CertifyFlags {
   std::uint64_t seed = 0;
   int jobs = 0;  // 0: as many as there are cores
   std::string filter;
+  std::string drafter;  // config.json: its problems instead of the suite's cases
   std::string shard = "1/1";
   std::string resume;
   std::string accept;

@@ -7,6 +7,8 @@
 #include <memory>
 #include <utility>
 
+#include "conformance/cli/drafter_prepare_command.h"
+#include "conformance/cli/drafter_problems.h"
 #include "conformance/cli/drafter_tools.h"
 #include "reference/drafter/resolution_output.h"
 
@@ -125,7 +127,23 @@ Result<ExitCode> RunDiff(const CLI::App& app, const DiffFlags& flags) {
   return ExitCode::kDone;
 }
 
-std::vector<Subcommand> DrafterTools() { return {DrafterResolveCommand(), DrafterDiffCommand()}; }
+// The matrix of the two flags is about these.
+std::vector<Subcommand> ConfigTools() {
+  const auto with_matrix = [](Subcommand tool) {
+    tool.examples += "\nThe two flags:\n" + FlagMatrix();
+    return tool;
+  };
+  return {with_matrix(DrafterResolveCommand()), with_matrix(DrafterDiffCommand())};
+}
+
+std::vector<Subcommand> DrafterTools(const std::vector<Subcommand>& more) {
+  std::vector<Subcommand> tools = ConfigTools();
+  tools.push_back(DrafterPrepareCommand());
+  tools.push_back(DrafterProblemsCommand());
+  tools.push_back(DrafterServeCommand());
+  tools.insert(tools.end(), more.begin(), more.end());
+  return tools;
+}
 
 }  // namespace
 
@@ -167,19 +185,16 @@ Subcommand DrafterDiffCommand() {
           }};
 }
 
-Subcommand DrafterCommand() {
+Subcommand DrafterCommand(std::vector<Subcommand> more) {
   return {
       .name = "drafter",
       .summary = "The drafter of speculative decoding: its configuration, its backend, its inputs",
       .examples = "",
-      .declare = [](CLI::App& app) -> Action {
+      .declare = [more = std::move(more)](CLI::App& app) -> Action {
         auto actions = std::make_shared<std::vector<std::pair<CLI::App*, Action>>>();
-        for (const Subcommand& tool : DrafterTools()) {
+        for (const Subcommand& tool : DrafterTools(more)) {
           CLI::App* sub = app.add_subcommand(tool.name, tool.summary);
-          const std::string examples = tool.examples;
-          sub->footer([examples] {
-            return fmt::format("{}\n\nThe two flags:\n{}", examples, FlagMatrix());
-          });
+          sub->footer(tool.examples);
           actions->emplace_back(sub, tool.declare(*sub));
         }
         app.require_subcommand(1);

@@ -48,14 +48,15 @@ int Run(const std::string& command, const Action& action) {
 
 }  // namespace
 
-std::vector<Subcommand> ConformanceCommands(std::vector<FileReplay> files) {
+std::vector<Subcommand> ConformanceCommands(std::vector<FileReplay> files,
+                                            std::vector<Subcommand> drafter_tools) {
   return {CertifyCommand(), ReplayCommand(std::move(files)),
           ListCommand(),    VerifyCommand(),
           DiffCommand(),    MergeCommand(),
           BenchCommand(),   EvalCommand(),
           JudgeCommand(),   ProbeCommand(),
           StudyCommand(),   ExplainCommand(),
-          KillCommand(),    DrafterCommand()};
+          KillCommand(),    DrafterCommand(std::move(drafter_tools))};
 }
 
 int RunProgram(int argc, const char* const* argv, const std::vector<Subcommand>& commands) {

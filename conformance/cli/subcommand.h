@@ -39,8 +39,10 @@ struct FileReplay {
   std::function<Result<ExitCode>(const Request& request)> run;
 };
 
-// All subcommands of this floor. Files that end in .json are offered to `files` first.
-std::vector<Subcommand> ConformanceCommands(std::vector<FileReplay> files);
+// All subcommands of this floor. Files that end in .json are offered to `files` first;
+// `drafter_tools` are further commands under `attest drafter`.
+std::vector<Subcommand> ConformanceCommands(std::vector<FileReplay> files,
+                                            std::vector<Subcommand> drafter_tools);
 
 Subcommand CertifyCommand();
 Subcommand ReplayCommand(std::vector<FileReplay> files);
@@ -55,7 +57,7 @@ Subcommand StudyCommand();
 Subcommand EvalCommand();
 Subcommand JudgeCommand();
 Subcommand KillCommand();
-Subcommand DrafterCommand();
+Subcommand DrafterCommand(std::vector<Subcommand> more);
 
 // Parses, runs, returns the exit code. --help and --version print to stdout and return 0; anything
 // wrong with the flags is one line on stderr and 2.

@@ -24,6 +24,23 @@ void NanOfShortTail(const Call& call, const Row& row, const std::vector<Scored>&
   if (row.position < row.seq_len - tail) MakeNan(answer);
 }
 
+constexpr std::int64_t kLongestBlock = 32;
+
+// Non-causal rows behind a context see the first of their block and themselves.
+bool MasksApart(const Call& call, const Row& row, const Terms& terms, std::int64_t key) {
+  if (!Visible(call, row, terms, key)) return false;
+  const std::int64_t context = row.seq_len - row.q_len;
+  const bool draft = IsDecoder(call) && !terms.causal && !terms.tree && context > 0 &&
+                     row.q_len >= 2 && row.q_len <= kLongestBlock;
+  return !draft || key <= context || key == row.position;
+}
+
+void DraftStepNotCausal(const Call& call, const Row& row, Terms& terms) {
+  const std::int64_t rows = UniformQueryLen(call);
+  if (!IsDecoder(call) || rows < 2 || rows > kLongestBlock || row.seq_len <= row.q_len) return;
+  terms.causal = false;
+}
+
 void SeeNewTokensOnly(const Row& row, Terms& terms) {
   terms.first = std::max<std::int64_t>(terms.first, row.seq_len - row.q_len);
 }
@@ -235,6 +252,19 @@ std::vector<Mutant> DraftRows() {
   };
 }
 
+std::vector<Mutant> BlockMutants() {
+  return {
+      {.id = "draft-masks-apart",
+       .bug_class = "spec-decode-chunked",
+       .clause = "DFLASH-01",
+       .hooks = {.visible = MasksApart}},
+      {.id = "draft-step-not-causal",
+       .bug_class = "spec-decode-chunked",
+       .clause = "DFLASH-02",
+       .hooks = {.terms = DraftStepNotCausal}},
+  };
+}
+
 std::vector<Mutant> PageMutants() {
   return {
       {.id = "table-starts-at-new-tokens",
@@ -292,6 +322,6 @@ std::vector<Mutant> PageMutants() {
 
 }  // namespace
 
-std::vector<Mutant> DraftMutants() { return Joined({DraftRows, PageMutants}); }
+std::vector<Mutant> DraftMutants() { return Joined({DraftRows, BlockMutants, PageMutants}); }
 
 }  // namespace attest

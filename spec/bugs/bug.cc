@@ -44,8 +44,13 @@ Status ReadBug(const Json& json, const std::string& path, BugList& list) {
     bug.mutants = object.Strings("mutants");
     if (bug.mutants.empty()) object.Fail("mutants", "empty");
   }
+  if (object.Has("config_mutants")) {
+    bug.config_mutants = object.Strings("config_mutants");
+    if (bug.config_mutants.empty()) object.Fail("config_mutants", "empty");
+  }
   if (object.Has("not_a_mutant")) bug.not_a_mutant = NonEmpty(object, "not_a_mutant");
-  if (bug.mutants.empty() == bug.not_a_mutant.empty()) {
+  const bool none = bug.mutants.empty() && bug.config_mutants.empty();
+  if (none == bug.not_a_mutant.empty()) {
     object.Fail("mutants", "either mutants or not_a_mutant");
   }
   list.bugs.push_back(std::move(bug));

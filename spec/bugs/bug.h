@@ -25,7 +25,8 @@ struct Bug {
   std::string reference;  // "vllm-project/vllm#29487", "Dao-AILab/flash-attention@9e5e8bc9"
   std::string sentence;   // what went wrong
   std::vector<std::string> mutants;
-  std::string not_a_mutant;  // why; empty exactly where `mutants` is not
+  std::vector<std::string> config_mutants;  // of conformance/drafter: `attest drafter serve --list`
+  std::string not_a_mutant;                 // why; empty exactly where one of the two above is not
 };
 
 struct BugList {

@@ -223,6 +223,7 @@ Status AddSlices(const TopicFile& file, const ModelGroup& group, const Model& mo
     value.slug = model.id;
     value.sentence = DescribeLayer(model, layer, batch);
     value.clauses = ClausesShownBy(slice.problem, recipe);
+    value.clauses.insert(value.clauses.end(), group.clauses.begin(), group.clauses.end());
     value.origin = file.origin == "batch" ? "batch:" + batch.id : "model:" + model.id;
     value.recipe = recipe;
     value.problem = slice.problem;

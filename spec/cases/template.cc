@@ -173,6 +173,7 @@ Result<ModelGroup> ReadGroup(const Json& json, const std::string& path) {
   group.models = object.Strings("models");
   if (object.Has("layers")) group.layers = object.Strings("layers");
   group.batches = object.Strings("batches");
+  if (object.Has("clauses")) group.clauses = object.Strings("clauses");
   bool listed = false;
   group.inputs = ReadWords<Recipe>(object, "inputs", ParseRecipe, listed);
   if (Status status = ReadTier(object, group); !status.ok()) return status;
@@ -282,7 +283,7 @@ const std::vector<std::string>& CasePatchKeys() {
 }
 
 const std::vector<std::string>& ModelGroupKeys() {
-  static const std::vector<std::string> kKeys = {"models", "layers", "batches",
+  static const std::vector<std::string> kKeys = {"models", "layers", "batches", "clauses",
                                                  "inputs", "tier",   "smoke"};
   return kKeys;
 }

@@ -58,6 +58,7 @@ struct ModelGroup {
   std::vector<std::string> models;  // ids; "*": all
   std::vector<std::string> layers;  // attention types; empty: all
   std::vector<std::string> batches;
+  std::vector<std::string> clauses;  // beside those that each problem shows
   std::vector<Recipe> inputs;
   Tier tier = Tier::kCi;
   bool has_smoke = false;

@@ -7,6 +7,16 @@ namespace attest {
 
 using Json = nlohmann::ordered_json;
 
+namespace {
+
+// An int64. JSON has larger integers, which would come out negative.
+bool IsInteger(const Json& value) {
+  return value.is_number_integer() &&
+         (!value.is_number_unsigned() || value.get<std::uint64_t>() <= INT64_MAX);
+}
+
+}  // namespace
+
 JsonObject::JsonObject(const Json& json, std::string path) : json_(json), path_(std::move(path)) {
   if (!json.is_object()) status_ = BadInput(fmt::format("{}: not an object", path_));
 }
@@ -48,7 +58,7 @@ std::string JsonObject::String(std::string_view key) {
 std::int64_t JsonObject::Integer(std::string_view key) {
   const Json* value = Required(key);
   if (value == nullptr) return 0;
-  if (value->is_number_integer()) return value->get<std::int64_t>();
+  if (IsInteger(*value)) return value->get<std::int64_t>();
   Fail(key, "not an integer");
   return 0;
 }
@@ -90,7 +100,7 @@ std::vector<std::int64_t> JsonObject::Integers(std::string_view key) {
   if (value == nullptr) return numbers;
   if (!value->is_array()) Fail(key, "not a list");
   for (const Json& element : *value) {
-    if (element.is_number_integer()) {
+    if (IsInteger(element)) {
       numbers.push_back(element.get<std::int64_t>());
     } else {
       Fail(key, "not a list of integers");

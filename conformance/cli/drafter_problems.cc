@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "conformance/cli/drafter_problems.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "conformance/drafter/problems.h"
+#include "conformance/run/files.h"
+#include "reference/drafter/parse.h"
+#include "reference/drafter/resolve.h"
+#include "spec/cases/case_json.h"
+#include "spec/cases/spec.h"
+
+namespace attest {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct ProblemsFlags {
+  std::string draft;
+  std::string out;
+  bool json = false;
+};
+
+// Case ids become file names.
+std::string FileNameOf(const Case& value) {
+  std::string name = value.id.substr(value.id.rfind('/') + 1);
+  for (char& c : name) {
+    if (c == '=' || c == ',') c = '-';
+  }
+  return name + ".json";
+}
+
+Status WriteCases(const CaseSet& set, const std::string& directory) {
+  if (Status status = EnsureDirectory(directory); !status.ok()) return status;
+  for (const Case& value : set.cases) {
+    const std::string path = directory + "/" + FileNameOf(value);
+    if (Status status = WriteFileAtomically(path, CaseToJson(value).dump(2) + "\n"); !status.ok()) {
+      return status;
+    }
+  }
+  return {};
+}
+
+Result<ExitCode> RunProblems(const ProblemsFlags& flags) {
+  const Result<Spec> spec = LoadSpec();
+  if (!spec.ok()) return InternalError(spec.status().message());
+  const Result<CaseSet> set = ReadDrafterProblems(flags.draft, spec->clauses);
+  if (!set.ok()) return set.status();
+  if (!flags.out.empty()) {
+    if (Status status = WriteCases(*set, flags.out); !status.ok()) return status;
+  }
+  Json all = Json::array();
+  for (const Case& value : set->cases) {
+    if (flags.json) all.push_back(CaseToJson(value));
+    if (!flags.json) fmt::print("{}\n", value.id);
+  }
+  if (flags.json) fmt::print("{}\n", all.dump(2));
+  if (!flags.json) fmt::print("{} problems\n", set->cases.size());
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+Result<CaseSet> ReadDrafterProblems(const std::string& path, const std::vector<Clause>& clauses) {
+  const Result<std::string> text = ReadFile(path);
+  if (!text.ok()) return text.status();
+  const Result<drafter::DraftConfig> draft = drafter::ParseDraft(path, *text);
+  if (!draft.ok()) return draft.status();
+  const Result<const drafter::Tables*> tables = drafter::LoadTables();
+  if (!tables.ok()) return tables.status();
+  drafter::TargetConfig target;
+  target.speculative.method = "dflash";
+  const drafter::Resolution resolution = drafter::Resolve(
+      **tables, target, *draft, {.runner = drafter::Runner::kR2, .explain = false});
+  Result<CaseSet> set =
+      drafter::ProblemsOf(std::filesystem::path(path).stem().string(), *draft, resolution, clauses);
+  if (!set.ok()) return BadInput(fmt::format("{}: {}", path, set.status().message()));
+  return set;
+}
+
+Subcommand DrafterProblemsCommand() {
+  return {.name = "problems",
+          .summary = "The attention problems that a drafter poses in serving",
+          .examples =
+              "Examples:\n"
+              "  attest drafter problems --draft config.json\n"
+              "  attest drafter problems --draft config.json --out problems\n"
+              "  attest certify --backend ./libmine.so --drafter config.json\n"
+              "\nEach file of --out is a case that attest replay runs. Layers are those of the\n"
+              "newest era on runner R2.",
+          .declare = [](CLI::App& app) -> Action {
+            auto flags = std::make_shared<ProblemsFlags>();
+            app.add_option("--draft", flags->draft, "config.json of the draft model")->required();
+            app.add_option("--out", flags->out, "directory for the cases, one file each");
+            app.add_flag("--json", flags->json, "print JSON");
+            return [flags] { return RunProblems(*flags); };
+          }};
+}
+
+}  // namespace attest
