@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Adapters for libraries without pages or ragged batches: one library call for each request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..backend import Backend
+from ..problem import Problem
+from ..requests import Request, requests
+from ..tensors import Tensors
+
+EMULATED = "pages, ragged batches, and requests without keys are the adapter's"
+
+
+def masks_of(problem: Problem, tensors: Tensors, r: Request) -> Any:
+    """The custom mask of a request, [num_q_heads, q_len, seq_len]; None without one."""
+    mask = tensors.custom_mask
+    return None if mask is None else mask[r.index, :, : r.q_len, : r.seq_len]
+
+
+class PerRequest(Backend):
+    """Subclasses give ``attend``: [q_len, Hq, Dv] of one request, and its lse [q_len, Hq] where asked
+    for. Rows of a request without keys are 0 and minus infinity."""
+
+    def forward(self, problem: Problem, tensors: Tensors) -> Any:
+        return self._run(problem, tensors, np.zeros, np.full)
+
+    def _run(self, problem: Problem, tensors: Tensors, zeros: Any, full: Any) -> Any:
+        out = zeros(tensors.out.shape, dtype=tensors.out.dtype)
+        lse = full(tensors.out.shape[:2], -np.inf, dtype=np.float32)
+        for r in requests(problem, tensors):
+            if r.q_len == 0 or r.seq_len == 0:
+                continue
+            rows, row_lse = self.attend(problem, tensors, r)
+            out[r.rows] = rows
+            if problem.wants_lse:
+                lse[r.rows] = row_lse
+        return (out, lse) if problem.wants_lse else out
+
+    def attend(self, problem: Problem, tensors: Tensors, r: Request) -> tuple[Any, Any]:
+        raise NotImplementedError
