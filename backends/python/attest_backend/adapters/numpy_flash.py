@@ -48,7 +48,7 @@ class Flash(PerRequest):
             higher = np.maximum(top, score.max(axis=1, keepdims=True))
             base = np.where(higher == -np.inf, 0, higher).astype(np.float32)
             shrink, weight = np.exp(top - base), np.exp(score - base)
-            value = r.value[first:last, head // problem.group].astype(np.float32)
+            value = numpy_visible.values(r, score, head // problem.group, first, last)
             total = total * shrink + weight.sum(axis=1, keepdims=True)
             rows = rows * shrink + weight @ value
             top = higher

@@ -38,7 +38,7 @@ class Naive(PerRequest):
             top = np.where(top == -np.inf, 0, top).astype(np.float32)
             weight = np.exp(score - top)
             total = weight.sum(axis=1, keepdims=True) + np.exp(np.float32(sink) - top)
-            value = r.value[:, head // problem.group].astype(np.float32)
+            value = numpy_visible.values(r, score, head // problem.group, 0, r.seq_len)
             with np.errstate(divide="ignore", invalid="ignore"):
                 out[:, head] = np.where(total > 0, weight @ value / total, 0)
                 lse[:, head] = (top + np.log(total))[:, 0]

@@ -56,3 +56,10 @@ def scores(
         score[~mask[head, :, first:last]] = -np.inf
     score[hidden(problem, r, first, last)] = -np.inf
     return score
+
+
+def values(r: Request, score: Any, kv_head: int, first: int, last: int) -> Any:
+    """float32 [last - first, head_dim_v]; 0 where no row sees the key, whose slot may hold NaN."""
+    value = r.value[first:last, kv_head].astype(np.float32)
+    value[(score == -np.inf).all(axis=0)] = 0
+    return value

@@ -25,12 +25,13 @@ class PerRequest(Backend):
     """Subclasses give ``attend``: [q_len, Hq, Dv] of one request, and its lse [q_len, Hq] where asked
     for. Rows of a request without keys are 0 and minus infinity."""
 
-    def forward(self, problem: Problem, tensors: Tensors) -> Any:
-        return self._run(problem, tensors, np.zeros, np.full)
+    # What makes the results: numpy, torch.
+    library: Any = np
 
-    def _run(self, problem: Problem, tensors: Tensors, zeros: Any, full: Any) -> Any:
-        out = zeros(tensors.out.shape, dtype=tensors.out.dtype)
-        lse = full(tensors.out.shape[:2], -np.inf, dtype=np.float32)
+    def forward(self, problem: Problem, tensors: Tensors) -> Any:
+        like = tensors.out
+        out = self.library.zeros(like.shape, dtype=like.dtype)
+        lse = self.library.full(tuple(like.shape[:2]), -np.inf, dtype=self.library.float32)
         for r in requests(problem, tensors):
             if r.q_len == 0 or r.seq_len == 0:
                 continue
