@@ -17,7 +17,7 @@ from ..claims import Claims, Exclusion
 from ..problem import Problem
 from ..requests import Request
 from ..tensors import Tensors
-from .per_request import EMULATED, PerRequest, masks_of
+from .per_request import EMULATED, PerRequest, masks_of, one_dtype_each
 
 _FEATURES = [
     "decoder-non-causal", "encoder-only", "encoder-decoder", "window-symmetric",
@@ -30,11 +30,11 @@ class DotProduct(PerRequest):
     def claims(self) -> Claims:
         why = "local_window_size counts rows from the top left"
         return Claims(
-            name="jax-dot-product",
+            name=f"jax-dot-product-{self.dtype}",
             version=f"jax {jax.__version__}, implementation xla; {EMULATED}",
             vendor="JAX",
             features=_FEATURES,
-            dtypes=["float32", "float16", "bfloat16"],
+            dtypes=[self.dtype],
             head_dims=[(1, 576)],
             exclusions=[
                 Exclusion(why, ["decoder-non-causal", "window-symmetric"]),
@@ -75,6 +75,10 @@ class TopLeft(DotProduct):
     def claims(self) -> Claims:
         base = super().claims()
         return Claims(
-            **{**vars(base), "name": "jax-dot-product-causal", "exclusions": (),
+            **{**vars(base), "name": f"jax-dot-product-causal-{self.dtype}", "exclusions": (),
                "features": [*_FEATURES, "decoder-causal", "window-causal"]}
         )  # fmt: skip
+
+
+DotProduct_float32, DotProduct_float16, DotProduct_bfloat16 = one_dtype_each(DotProduct)
+TopLeft_float32, TopLeft_float16, TopLeft_bfloat16 = one_dtype_each(TopLeft)

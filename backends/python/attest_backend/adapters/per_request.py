@@ -21,12 +21,21 @@ def masks_of(problem: Problem, tensors: Tensors, r: Request) -> Any:
     return None if mask is None else mask[r.index, :, : r.q_len, : r.seq_len]
 
 
+def one_dtype_each(base: type[Backend]) -> tuple[type[Backend], ...]:
+    """Three backends for a library that takes and gives one dtype: claims cannot say so of pairs."""
+    return tuple(
+        type(f"{base.__name__}_{dtype}", (base,), {"dtype": dtype, "__module__": base.__module__})
+        for dtype in ("float32", "float16", "bfloat16")
+    )
+
+
 class PerRequest(Backend):
     """Subclasses give ``attend``: [q_len, Hq, Dv] of one request, and its lse [q_len, Hq] where asked
     for. Rows of a request without keys are 0 and minus infinity."""
 
     # What makes the results: numpy, torch.
     library: Any = np
+    dtype = "float32"  # where there is one backend a dtype
 
     def forward(self, problem: Problem, tensors: Tensors) -> Any:
         like = tensors.out
@@ -36,6 +45,8 @@ class PerRequest(Backend):
             if r.q_len == 0 or r.seq_len == 0:
                 continue
             rows, row_lse = self.attend(problem, tensors, r)
+            if rows.dtype != out.dtype:  # an assignment would round
+                raise TypeError(f"the library returned {rows.dtype}, wanted {out.dtype}")
             out[r.rows] = rows
             if problem.wants_lse:
                 lse[r.rows] = row_lse

@@ -13,7 +13,7 @@ from ..claims import Claims
 from ..problem import Problem
 from ..requests import Request
 from ..tensors import Tensors
-from .per_request import EMULATED, PerRequest, masks_of
+from .per_request import EMULATED, PerRequest, masks_of, one_dtype_each
 from .torch_sdpa import heads_first
 
 
@@ -77,7 +77,7 @@ class Flex(PerRequest):
 
     def claims(self) -> Claims:
         return Claims(
-            name=f"torch-flex-{self.how}",
+            name=f"torch-flex-{self.how}-{self.dtype}",
             version=f"torch {torch.__version__}; {EMULATED}",
             vendor="PyTorch",
             features=[
@@ -87,7 +87,7 @@ class Flex(PerRequest):
                 "local-lookback", "lse", "unequal-head-dims", "kv-strides", "token-strides",
                 "page-aliasing", "deterministic",
             ],
-            dtypes=["float32", "float16", "bfloat16"],
+            dtypes=[self.dtype],
             head_dims=[(1, 576)],
             overrides=self.overrides(),
         )  # fmt: skip
@@ -120,3 +120,7 @@ class Compiled(Flex):
 
     how = "compiled"
     call: Any = staticmethod(torch.compile(flex_attention, dynamic=False))
+
+
+Flex_float32, Flex_float16, Flex_bfloat16 = one_dtype_each(Flex)
+Compiled_float32, Compiled_float16, Compiled_bfloat16 = one_dtype_each(Compiled)

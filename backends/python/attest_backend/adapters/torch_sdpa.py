@@ -15,11 +15,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
 
-from ..claims import Claims
+from ..claims import Claims, Exclusion
 from ..problem import Problem
 from ..requests import Request
 from ..tensors import Tensors
-from .per_request import EMULATED, PerRequest, masks_of
+from .per_request import EMULATED, PerRequest, masks_of, one_dtype_each
 
 
 def heads_first(tensor: Any) -> Any:
@@ -32,6 +32,7 @@ class Sdpa(PerRequest):
     library = torch
     kernel: Any = None  # torch's own choice
     device_name = "cpu"
+    more_features: tuple[str, ...] = ("unequal-head-dims",)
 
     def open(self, options: Mapping[str, str]) -> None:
         torch.set_num_threads(int(options.get("threads", "1")))
@@ -39,26 +40,23 @@ class Sdpa(PerRequest):
     def claims(self) -> Claims:
         chosen = self.kernel.name.lower().replace("_", "-") if self.kernel else "default"
         return Claims(
-            name=f"torch-sdpa-{chosen}",
+            name=f"torch-sdpa-{chosen}-{self.dtype}",
             version=f"torch {torch.__version__}; {EMULATED}",
             vendor="PyTorch",
             device_name=self.device_name,
             features=[
                 "decoder-causal", "decoder-non-causal", "per-request-causality", "encoder-only",
-                "encoder-decoder", "boolean-mask", "additive-mask", "unequal-head-dims",
-                "kv-strides", "token-strides", "page-aliasing", "deterministic",
+                "encoder-decoder", "boolean-mask", "additive-mask", "kv-strides", "token-strides",
+                "page-aliasing", "deterministic", *self.more_features,
             ],
-            dtypes=["float32", "float16", "bfloat16"],
-            output_dtypes=["float32", "float16", "bfloat16"],
+            dtypes=[self.dtype],
             head_dims=[(1, 576)],
-            exclusions=self.exclusions(),
+            exclusions=[
+                Exclusion("torch takes a causal bias or an attn_mask, not both", [kind, mask])
+                for mask in ("boolean-mask", "additive-mask")
+                for kind in ("decoder-causal", "per-request-causality")
+            ],
         )  # fmt: skip
-
-    def exclusions(self) -> list[Any]:
-        return []
-
-    def supports(self, problem: Problem) -> None:
-        return None
 
     def bias_of(self, problem: Problem, tensors: Tensors, r: Request) -> Any:
         mask = masks_of(problem, tensors, r)
@@ -89,3 +87,9 @@ class Math(Sdpa):
 
 class Flash(Sdpa):
     kernel = SDPBackend.FLASH_ATTENTION
+    more_features = ()
+
+
+Sdpa_float32, Sdpa_float16, Sdpa_bfloat16 = one_dtype_each(Sdpa)
+Math_float32, Math_float16, Math_bfloat16 = one_dtype_each(Math)
+Flash_float32, Flash_float16, Flash_bfloat16 = one_dtype_each(Flash)
