@@ -66,7 +66,7 @@ step "configure release" cmake --preset release
 step "format and tidy" ci/tidy.sh build/release
 # The tests ran instrumented above; what is certified here are the programs.
 step "build release" cmake --build --preset release --target \
-  attest attest-worker attest_cpu attest_mutant attest_null attest_suite attest-coverage
+  attest attest-worker attest_python attest_cpu attest_mutant attest_null attest_suite attest-coverage
 if [ -x build/release/bin/attest ]; then
   bin=$root/build/release/bin
   rm -rf build/certificate build/null build/shards build/merged build/properties
@@ -96,6 +96,13 @@ if [ -x build/release/bin/attest ]; then
   step "suite through GoogleTest" env ATTEST_BACKEND=cpu build/release/bin/attest_suite --gtest_brief=1
   step "killed runs resume to the same records" ci/resume_test.sh "$bin/attest"
   step "the tutorial backend" backends/tutorial_test.sh "$bin/attest"
+  step "install NumPy and ONNX Runtime" ci/python.sh install "$bin/attest"
+  step "bridge to Python" ci/python.sh tests "$bin/attest"
+  step "the tutorial in Python" ci/python.sh tutorial "$bin/attest"
+  step "certify NumPy and ONNX Runtime" ci/python.sh certify "$bin/attest"
+  show 'cases, .* explained by' "certify NumPy and ONNX Runtime"
+  step "the published vectors of ONNX" build/python/bin/python conformance/eval/onnx_vectors.py "$bin/attest"
+  show '^onnx ' "the published vectors of ONNX"
   step "the commands of the README" ci/readme.sh
 fi
 finish
