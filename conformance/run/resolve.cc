@@ -55,13 +55,12 @@ std::size_t CutOf(const std::string& argument) {
 
 // ---- Python: "python:MODULE:NAME", "python:FILE.py:NAME", "python@INTERPRETER:..."
 
-constexpr std::string_view kPythonWord = "python";
+constexpr std::string_view kPythonPrefix = "python:";
+constexpr std::string_view kChosenPrefix = "python@";
 constexpr std::string_view kPythonForms = "python:MODULE:NAME or python:FILE.py:NAME";
 
 bool IsPython(std::string_view argument) {
-  if (!argument.starts_with(kPythonWord) || argument.size() == kPythonWord.size()) return false;
-  const char next = argument[kPythonWord.size()];
-  return next == ':' || next == '@';
+  return argument.starts_with(kPythonPrefix) || argument.starts_with(kChosenPrefix);
 }
 
 // Where PATH leads; empty if nowhere. A name with a slash is a path already. Links stay: a virtual
@@ -91,8 +90,8 @@ Result<BackendSpec> ResolvePython(const std::string& argument) {
       last == colon + 1) {
     return BadInput(fmt::format("backend '{}': want {}", argument, kPythonForms));
   }
-  const bool chosen = argument[kPythonWord.size()] == '@';
-  const std::size_t begin = kPythonWord.size() + 1;
+  const bool chosen = argument.starts_with(kChosenPrefix);
+  const std::size_t begin = kChosenPrefix.size();
   const std::string name = chosen ? argument.substr(begin, colon - begin) : "python3";
   const std::string interpreter = FindProgram(name);
   if (interpreter.empty()) {
@@ -117,9 +116,8 @@ Result<BackendSpec> ResolvePython(const std::string& argument) {
 }  // namespace
 
 std::string WithInterpreter(const std::string& argument, const std::string& interpreter) {
-  const std::string prefix = std::string(kPythonWord) + ":";
-  if (interpreter.empty() || !argument.starts_with(prefix)) return argument;
-  return fmt::format("{}@{}:{}", kPythonWord, interpreter, argument.substr(prefix.size()));
+  if (interpreter.empty() || !argument.starts_with(kPythonPrefix)) return argument;
+  return fmt::format("{}{}:{}", kChosenPrefix, interpreter, argument.substr(kPythonPrefix.size()));
 }
 
 std::string ProgramDirectory() {
