@@ -31,7 +31,7 @@ def one_dtype_each(base: type[Backend]) -> tuple[type[Backend], ...]:
 
 class PerRequest(Backend):
     """Subclasses give ``attend``: [q_len, Hq, Dv] of one request, and its lse [q_len, Hq] where asked
-    for. Rows of a request without keys are 0 and minus infinity."""
+    for. Rows of a request without keys are 0, and minus infinity or the sink."""
 
     # What makes the results: numpy, torch.
     library: Any = np
@@ -43,6 +43,8 @@ class PerRequest(Backend):
         lse = self.library.full(tuple(like.shape[:2]), -np.inf, dtype=self.library.float32)
         for r in requests(problem, tensors):
             if r.q_len == 0 or r.seq_len == 0:
+                if tensors.sinks is not None:
+                    lse[r.rows] = tensors.sinks
                 continue
             rows, row_lse = self.attend(problem, tensors, r)
             if rows.dtype != out.dtype:  # an assignment would round
