@@ -6,6 +6,7 @@
 
 #include "conformance/bench/backend_bench.h"
 #include "conformance/bench/reference_bench.h"
+#include "conformance/cli/backend_option.h"
 #include "conformance/cli/subcommand.h"
 #include "conformance/run/files.h"
 #include "conformance/run/session.h"
@@ -66,8 +67,7 @@ Subcommand BenchCommand() {
             app.add_option("WHAT", flags->what, "reference or backend")
                 ->required()
                 ->check(CLI::IsMember({"reference", "backend"}));
-            app.add_option("--backend", flags->backend,
-                           "of `bench backend`: cpu, or FILE.so[:SELECTOR]");
+            AddBackendOption(app, flags->backend);
             app.add_flag("--json", flags->json, "print JSON");
             app.add_option("--out", flags->out, "also write the JSON to this file");
             app.add_option("--repetitions", flags->options.repetitions, "of each workload (5)")

@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "conformance/cli/backend_option.h"
 #include "conformance/cli/backend_runner.h"
 #include "conformance/cli/certify_plan.h"
 #include "conformance/cli/engine.h"
@@ -159,7 +160,7 @@ Result<ExitCode> RunCertify(const CertifyFlags& flags) {
 }
 
 void DeclareFlags(CLI::App& app, CertifyFlags& flags) {
-  app.add_option("--backend", flags.backend, "cpu, null, or FILE.so[:SELECTOR]")->required();
+  AddBackendOption(app, flags.backend)->required();
   app.add_option("--drafter", flags.drafter,
                  "config.json of a drafter: certify for its problems instead of the suite's cases");
   app.add_option("--profile", flags.profiles, "only this profile; may be given again")

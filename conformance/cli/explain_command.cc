@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "conformance/cli/backend_option.h"
 #include "conformance/cli/backend_runner.h"
 #include "conformance/cli/find_case.h"
 #include "conformance/cli/probed_mask.h"
@@ -139,30 +140,30 @@ Result<ExitCode> RunExplain(const ExplainFlags& flags) {
 }  // namespace
 
 Subcommand ExplainCommand() {
-  return {
-      .name = "explain",
-      .summary = "Say which known mistake a failing case behaves like, and make it small",
-      .examples =
-          "Examples:\n"
-          "  attest explain 'windows/causal/q_len=1,window=7' --backend ./libmine.so\n"
-          "  attest explain case.json --backend mutant:window-one-long --out why\n\n"
-          "Runs the case, and others that tell the known mistakes apart. A mistake is named\n"
-          "only if it predicts all that was seen. Exits with 0 when the case passes, 1 when\n"
-          "it fails, explained or not.",
-      .declare = [](CLI::App& app) -> Action {
-        auto flags = std::make_shared<ExplainFlags>();
-        app.add_option("CASE", flags->what, "case id, or a file ending in .json")->required();
-        app.add_option("--backend", flags->backend, "cpu, null, or FILE.so[:SELECTOR]")->required();
-        app.add_option("--seed", flags->seed, "seed of the inputs (default: 0)");
-        app.add_option("--arithmetic", flags->arithmetic, "tighter class to judge by");
-        app.add_option("--tries", flags->most_tried, "cases that may be run to make it small")
-            ->check(CLI::Range(0, 100000));
-        app.add_option("--without", flags->without, "known mistake that is left out of account");
-        app.add_option("--out", flags->out,
-                       "directory for explain.{json,txt,html} and smallest.json");
-        app.add_flag("--json", flags->json, "print JSON");
-        return [flags] { return RunExplain(*flags); };
-      }};
+  return {.name = "explain",
+          .summary = "Say which known mistake a failing case behaves like, and make it small",
+          .examples =
+              "Examples:\n"
+              "  attest explain 'windows/causal/q_len=1,window=7' --backend ./libmine.so\n"
+              "  attest explain case.json --backend mutant:window-one-long --out why\n\n"
+              "Runs the case, and others that tell the known mistakes apart. A mistake is named\n"
+              "only if it predicts all that was seen. Exits with 0 when the case passes, 1 when\n"
+              "it fails, explained or not.",
+          .declare = [](CLI::App& app) -> Action {
+            auto flags = std::make_shared<ExplainFlags>();
+            app.add_option("CASE", flags->what, "case id, or a file ending in .json")->required();
+            AddBackendOption(app, flags->backend)->required();
+            app.add_option("--seed", flags->seed, "seed of the inputs (default: 0)");
+            app.add_option("--arithmetic", flags->arithmetic, "tighter class to judge by");
+            app.add_option("--tries", flags->most_tried, "cases that may be run to make it small")
+                ->check(CLI::Range(0, 100000));
+            app.add_option("--without", flags->without,
+                           "known mistake that is left out of account");
+            app.add_option("--out", flags->out,
+                           "directory for explain.{json,txt,html} and smallest.json");
+            app.add_flag("--json", flags->json, "print JSON");
+            return [flags] { return RunExplain(*flags); };
+          }};
 }
 
 }  // namespace attest

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "conformance/cli/backend_option.h"
 #include "conformance/cli/backend_runner.h"
 #include "conformance/cli/subcommand.h"
 #include "conformance/probe/maps.h"
@@ -500,7 +501,7 @@ Subcommand ProbeCommand() {
         auto flags = std::make_shared<ProbeFlags>();
         app.add_option("WHAT", flags->what, "what to read")->required();
         app.add_option("CASE", flags->case_id, "take the problem of this case");
-        app.add_option("--backend", flags->backend, "cpu, null, or FILE.so[:SELECTOR]")->required();
+        AddBackendOption(app, flags->backend)->required();
         app.add_option("--problem", flags->problem, "take the problem of this JSON file");
         app.add_option("--set", flags->set,
                        "FIELD=VALUE of the problem (spec/cases/problem.schema.json); repeat");

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "conformance/cli/backend_option.h"
 #include "conformance/cli/backend_runner.h"
 #include "conformance/cli/find_case.h"
 #include "conformance/cli/record_text.h"
@@ -77,26 +78,25 @@ Result<ExitCode> RunReplay(const ReplayFlags& flags, const std::vector<FileRepla
 }  // namespace
 
 Subcommand ReplayCommand(std::vector<FileReplay> files) {
-  return {
-      .name = "replay",
-      .summary = "Run one case alone and show what is wrong, and where",
-      .examples =
-          "Examples:\n"
-          "  attest replay 'masks/causal/q_len=3' --backend cpu\n"
-          "  attest replay case.json --backend ./libmine.so --seed 7\n"
-          "  attest replay build/properties/masked-keys.json --backend cpu\n\n"
-          "Exits with 0 for a pass, 4 for a mistrusted case, 1 for anything else.",
-      .declare = [files = std::move(files)](CLI::App& app) -> Action {
-        auto flags = std::make_shared<ReplayFlags>();
-        app.add_option("CASE", flags->what,
-                       "case id, or a file ending in .json: a case, or a sample of a law")
-            ->required();
-        app.add_option("--backend", flags->backend, "cpu, null, or FILE.so[:SELECTOR]")->required();
-        app.add_option("--seed", flags->seed, "seed of the inputs (default: 0)");
-        app.add_option("--arithmetic", flags->arithmetic, "tighter class to judge by");
-        app.add_flag("--json", flags->json, "print the record as JSON");
-        return [flags, files] { return RunReplay(*flags, files); };
-      }};
+  return {.name = "replay",
+          .summary = "Run one case alone and show what is wrong, and where",
+          .examples =
+              "Examples:\n"
+              "  attest replay 'masks/causal/q_len=3' --backend cpu\n"
+              "  attest replay case.json --backend ./libmine.so --seed 7\n"
+              "  attest replay build/properties/masked-keys.json --backend cpu\n\n"
+              "Exits with 0 for a pass, 4 for a mistrusted case, 1 for anything else.",
+          .declare = [files = std::move(files)](CLI::App& app) -> Action {
+            auto flags = std::make_shared<ReplayFlags>();
+            app.add_option("CASE", flags->what,
+                           "case id, or a file ending in .json: a case, or a sample of a law")
+                ->required();
+            AddBackendOption(app, flags->backend)->required();
+            app.add_option("--seed", flags->seed, "seed of the inputs (default: 0)");
+            app.add_option("--arithmetic", flags->arithmetic, "tighter class to judge by");
+            app.add_flag("--json", flags->json, "print the record as JSON");
+            return [flags, files] { return RunReplay(*flags, files); };
+          }};
 }
 
 }  // namespace attest

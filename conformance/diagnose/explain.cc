@@ -53,7 +53,8 @@ class SameFailure {
 Explanation Explain(Session& session, Observation failing, const std::vector<Case>& cases,
                     const ExplainOptions& options) {
   Explanation explanation;
-  explanation.diagnosis = Diagnose(session, failing, cases, options.diagnosis);
+  explanation.diagnosis =
+      Diagnose(session, failing, AsAskedOf(session.claims(), cases), options.diagnosis);
   RunOptions run = options.diagnosis.run;
   run.statistics = failing.record.rule == "statistics";
   const SameFailure same(session, failing, explanation.diagnosis, run);

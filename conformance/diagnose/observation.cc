@@ -55,7 +55,8 @@ bool Answer(Session& session, const Case& value, Question& question) {
   return true;
 }
 
-Result<Observation> Observe(Session& session, const Case& value, const RunOptions& options) {
+Result<Observation> Observe(Session& session, const Case& written, const RunOptions& options) {
+  const Case value = AsAskedOf(session.claims(), written);
   session.StartAfresh();  // what earlier calls left behind is no part of this case
   Observation observation{.value = value, .record = RunCase(session, value, options)};
   if (observation.record.verdict == Verdict::kMistrusted) {

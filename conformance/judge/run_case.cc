@@ -3,8 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <iterator>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "conformance/judge/cascade.h"
 #include "conformance/judge/run_call.h"
@@ -52,9 +57,42 @@ Expectation Inside(const Claims& claims, const Problem& problem) {
   return {.expected = scope.scope == ClaimScope::kInside, .reason = scope.reason};
 }
 
+// Clauses of the LSE alone: NUM-02 its bound, the others its value.
+constexpr std::array<std::string_view, 4> kLseClauses = {"NUM-02", "SOFT-02", "SOFT-04", "SOFT-07"};
+
+// Kinds whose LSE is an input or a part of the point, and flags that a case sets by number.
+bool NeedsItsLse(const Case& value) {
+  return value.kind == CaseKind::kMerge || value.kind == CaseKind::kCascade ||
+         value.kind == CaseKind::kInvalid || value.feature == ATTEST_CLAIM_LSE;
+}
+
 }  // namespace
 
-Expectation ExpectationOf(const Claims& claims, const Case& value) {
+Case AsAskedOf(const Claims& claims, Case value) {
+  if ((claims.features & ATTEST_CLAIM_LSE) != 0 || !value.problem.lse || NeedsItsLse(value)) {
+    return value;
+  }
+  std::vector<std::string> clauses;
+  std::copy_if(value.clauses.begin(), value.clauses.end(), std::back_inserter(clauses),
+               [](const std::string& clause) {
+                 return std::find(kLseClauses.begin(), kLseClauses.end(), clause) ==
+                        kLseClauses.end();
+               });
+  if (clauses.empty()) return value;
+  value.problem.lse = false;
+  value.clauses = std::move(clauses);
+  return value;
+}
+
+std::vector<Case> AsAskedOf(const Claims& claims, const std::vector<Case>& cases) {
+  std::vector<Case> asked;
+  asked.reserve(cases.size());
+  for (const Case& value : cases) asked.push_back(AsAskedOf(claims, value));
+  return asked;
+}
+
+Expectation ExpectationOf(const Claims& claims, const Case& written) {
+  const Case value = AsAskedOf(claims, written);
   if (value.kind == CaseKind::kRefusal) {
     if ((claims.features & value.feature) == 0) return {.expected = true};
     return {.reason = "claims " + DescribeFeatures(value.feature)};
@@ -68,7 +106,8 @@ Expectation ExpectationOf(const Claims& claims, const Case& value) {
   return Inside(claims, PrefixProblem(value.problem));
 }
 
-Record RunCase(Session& session, const Case& value, const RunOptions& options) {
+Record RunCase(Session& session, const Case& written, const RunOptions& options) {
+  const Case value = AsAskedOf(session.claims(), written);
   Record record = NewRecord(value, session, options.seed);
   if (value.kind == CaseKind::kWriteKv) {
     return RunWriteKvCase(session, value, options, std::move(record));

@@ -3,10 +3,12 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <sstream>
 #include <string_view>
 #include <system_error>
 
@@ -51,7 +53,72 @@ std::size_t CutOf(const std::string& argument) {
   return std::min(argument.find(':'), argument.size());
 }
 
+// ---- Python: "python:MODULE:NAME", "python:FILE.py:NAME", "python@INTERPRETER:..."
+
+constexpr std::string_view kPythonPrefix = "python:";
+constexpr std::string_view kChosenPrefix = "python@";
+constexpr std::string_view kPythonForms = "python:MODULE:NAME or python:FILE.py:NAME";
+
+bool IsPython(std::string_view argument) {
+  return argument.starts_with(kPythonPrefix) || argument.starts_with(kChosenPrefix);
+}
+
+// Where PATH leads; empty if nowhere. A name with a slash is a path already. Links stay: a virtual
+// environment is known by the link through which its interpreter is started.
+std::string FindProgram(const std::string& name) {
+  const auto runs = [](const std::string& path) {
+    return IsFile(path) && access(path.c_str(), X_OK) == 0;
+  };
+  if (name.find('/') != std::string::npos) return runs(name) ? Absolute(name) : "";
+  const char* path = std::getenv("PATH");
+  std::istringstream directories(path == nullptr ? "" : path);
+  std::string directory;
+  while (std::getline(directories, directory, ':')) {
+    const std::string candidate = fmt::format("{}/{}", directory.empty() ? "." : directory, name);
+    if (runs(candidate)) return Absolute(candidate);
+  }
+  return "";
+}
+
+// The interpreter runs the directory `python` beside the program, which speaks worker.md. The
+// digest of a run is that of the file; of a module, the interpreter's: where modules lie, only it
+// knows.
+Result<BackendSpec> ResolvePython(const std::string& argument) {
+  const std::size_t colon = argument.find(':');
+  const std::size_t last = argument.rfind(':');
+  if (colon == std::string::npos || last == colon || last + 1 == argument.size() ||
+      last == colon + 1) {
+    return BadInput(fmt::format("backend '{}': want {}", argument, kPythonForms));
+  }
+  const bool chosen = argument.starts_with(kChosenPrefix);
+  const std::size_t begin = kChosenPrefix.size();
+  const std::string name = chosen ? argument.substr(begin, colon - begin) : "python3";
+  const std::string interpreter = FindProgram(name);
+  if (interpreter.empty()) {
+    return EnvironmentError(
+        fmt::format("backend '{}': no interpreter '{}'; --python names one", argument, name));
+  }
+  const std::string where = argument.substr(colon + 1, last - colon - 1);
+  const std::string attribute = argument.substr(last + 1);
+  const bool is_file = where.ends_with(".py") || where.find('/') != std::string::npos;
+  const std::string file = is_file ? Absolute(where) : "";
+  if (is_file && !IsFile(file)) {
+    return BadInput(fmt::format("backend '{}': no file at {}", argument, file));
+  }
+  return BackendSpec{.argument = argument,
+                     .library = is_file ? file : interpreter,
+                     .selector = attribute,
+                     .options = {},
+                     .worker = {interpreter, "-u", ProgramDirectory() + "/python",
+                                is_file ? "file" : "module", is_file ? file : where, attribute}};
+}
+
 }  // namespace
+
+std::string WithInterpreter(const std::string& argument, const std::string& interpreter) {
+  if (interpreter.empty() || !argument.starts_with(kPythonPrefix)) return argument;
+  return fmt::format("{}{}:{}", kChosenPrefix, interpreter, argument.substr(kPythonPrefix.size()));
+}
 
 std::string ProgramDirectory() {
   const char* chosen = std::getenv("ATTEST_BIN");
@@ -74,6 +141,7 @@ std::vector<std::string> BuiltInBackends() {
 }
 
 Result<BackendSpec> ResolveBackend(const std::string& argument) {
+  if (IsPython(argument)) return ResolvePython(argument);
   const std::size_t cut = CutOf(argument);
   const std::string name = argument.substr(0, cut);
   BackendSpec spec = {.argument = argument,

@@ -16,6 +16,10 @@ std::string ProgramDirectory();
 // Names of the built-in backends that are there, sorted: "cpu" for libattest_cpu.so.
 std::vector<std::string> BuiltInBackends();
 
+// "python:x:y" with the interpreter that runs it, "python@/venv/bin/python:x:y", which is an
+// argument of --backend in its own right; any other argument, or no interpreter: as it is.
+std::string WithInterpreter(const std::string& argument, const std::string& interpreter);
+
 }  // namespace attest
 
 #endif  // ATTEST_CONFORMANCE_RUN_RESOLVE_H_

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "conformance/run/session.h"
 
@@ -90,6 +91,65 @@ TEST_F(Resolve, WhatIsNotThereIsNamedWithThePlaceAndTheAlternatives) {
                                       "/sub; built in here: one, two");
   ExpectNone("", "backend '' names no backend; built in here: one, two");
   ExpectNone(":x", "backend ':x' names no backend; built in here: one, two");
+}
+
+// A directory that holds an interpreter, as PATH.
+class ResolvePython : public Resolve {
+ protected:
+  void SetUp() override {
+    Resolve::SetUp();
+    path_ = std::getenv("PATH");
+    for (const char* name : {"python3", "python3.99"}) {
+      std::ofstream(directory_ + "/" + name) << "x";
+      fs::permissions(directory_ + "/" + name, fs::perms::owner_all);
+    }
+    std::ofstream(directory_ + "/mine.py") << "x";
+    setenv("PATH", ("/no/such:" + directory_).c_str(), 1);
+  }
+  void TearDown() override {
+    setenv("PATH", path_.c_str(), 1);
+    Resolve::TearDown();
+  }
+  void ExpectWorker(const std::string& argument, const std::string& library,
+                    const std::vector<std::string>& end) {
+    const Result<BackendSpec> spec = ResolveBackend(argument);
+    ASSERT_TRUE(spec.ok()) << spec.status().message();
+    EXPECT_EQ(spec->argument, argument);
+    EXPECT_EQ(spec->library, directory_ + library);
+    ASSERT_EQ(spec->worker.size(), 6U);
+    EXPECT_EQ(spec->worker[2], directory_ + "/python");
+    EXPECT_EQ(std::vector<std::string>(spec->worker.begin() + 3, spec->worker.end()), end);
+  }
+
+  std::string path_;
+};
+
+TEST_F(ResolvePython, AModuleOrAFileRunsInAnInterpreter) {
+  const std::string file = directory_ + "/mine.py";
+  ExpectWorker("python:a.b:C", "/python3", {"module", "a.b", "C"});
+  ExpectWorker("python:" + file + ":C", "/mine.py", {"file", file, "C"});
+  ExpectWorker("python@python3.99:a.b:C", "/python3.99", {"module", "a.b", "C"});
+  ExpectWorker("python@" + directory_ + "/python3:" + file + ":C", "/mine.py", {"file", file, "C"});
+}
+
+TEST_F(ResolvePython, WhatIsWrongIsSaidInOneLine) {
+  const std::string want = "': want python:MODULE:NAME or python:FILE.py:NAME";
+  for (const std::string argument : {"python:", "python:a", "python:a:", "python::C"}) {
+    ExpectNone(argument, "backend '" + argument + want);
+  }
+  ExpectNone("python:" + directory_ + "/no.py:C",
+             "backend 'python:" + directory_ + "/no.py:C': no file at " + directory_ + "/no.py");
+  const Result<BackendSpec> spec = ResolveBackend("python@nosuch:a:C");
+  EXPECT_EQ(spec.status().code(), StatusCode::kEnvironment);
+  EXPECT_EQ(spec.status().message(),
+            "backend 'python@nosuch:a:C': no interpreter 'nosuch'; --python names one");
+}
+
+TEST(ResolveWithInterpreter, BecomesPartOfTheArgument) {
+  EXPECT_EQ(WithInterpreter("python:a:C", "/v/python"), "python@/v/python:a:C");
+  EXPECT_EQ(WithInterpreter("python:a:C", ""), "python:a:C");
+  EXPECT_EQ(WithInterpreter("python@p:a:C", "/v/python"), "python@p:a:C");
+  EXPECT_EQ(WithInterpreter("one:two", "/v/python"), "one:two");
 }
 
 TEST(ResolveProgramDirectory, IsThatOfTheRunningProgramUnlessToldOtherwise) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "conformance/run/record.h"
 #include "conformance/run/session.h"
@@ -34,6 +35,12 @@ struct Expectation {
   std::string reason;  // why not: "excluded: ...", "does not claim sinks"
 };
 Expectation ExpectationOf(const Claims& claims, const Case& value);
+
+// The case as this backend is asked it. The LSE is asked for wherever it is offered; where it is
+// not claimed, a case that wants it on the side is asked without, and cites no clause that only an
+// LSE can show. Everything else is asked as it is written.
+Case AsAskedOf(const Claims& claims, Case value);
+std::vector<Case> AsAskedOf(const Claims& claims, const std::vector<Case>& cases);
 
 // The rule of a record whose case could not run because no child could be started: a fault of the
 // environment and not of the backend. Commands end with it.

@@ -213,7 +213,7 @@ Answered ProcessSession::Hello() {
               {"library", spec_.library},
               {"selector", spec_.selector},
               {"options", spec_.options.empty() ? threads : spec_.options + "," + threads}},
-             options_.deadline_floor_s);
+             options_.open_scale * options_.deadline_floor_s);
 }
 
 // What a child says of itself when it has no backend to offer is the user's line, without the

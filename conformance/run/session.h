@@ -18,23 +18,26 @@
 namespace attest {
 
 // What the user wrote after --backend, resolved: "cpu", "null" (a library beside the executable),
-// "path/libx.so", "path/libx.so:selector".
+// "path/libx.so", "path/libx.so:selector", "python:module:name", "python:path/file.py:name",
+// "python@interpreter:module:name".
 struct BackendSpec {
   std::string argument;  // as written; stands in repro commands
-  std::string library;   // absolute path
+  std::string library;   // absolute path of what is loaded
   std::string selector;
   std::string options;  // passed to attest_backend_open
   std::vector<std::string>
       worker;  // command line of the child; empty: attest-worker beside the executable
 };
-// Bad input: no such library, with the places that were looked at.
+// Bad input: no such library, with the places that were looked at. Environment: no such
+// interpreter.
 Result<BackendSpec> ResolveBackend(const std::string& argument);
 
 // A call gets max(deadline_floor_s, deadline_scale * predicted) seconds. The prediction is the
 // call's multiply-adds at the best rate that this backend has shown in an answered call of at least
 // 2^20 of them (1e-8 s each until there was one; never taken as better than 1e-10 s).
 struct SessionOptions {
-  double deadline_floor_s = 20.0;  // least time a call gets; also what opening and `supports` get
+  double deadline_floor_s = 20.0;  // least time a call gets; also what `supports` gets
+  double open_scale = 3.0;         // of that, for opening: an interpreter imports its libraries
   double deadline_scale = 100.0;   // times what the rate predicts from the multiply-adds
   std::uint64_t memory_limit_bytes = 8ULL << 30;  // anonymous memory of the child
   int threads = 1;                                // "threads=N" to the backend

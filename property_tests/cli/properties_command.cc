@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "conformance/cli/backend_option.h"
 #include "conformance/cli/backend_runner.h"
 #include "conformance/cli/interrupt.h"
 #include "conformance/run/files.h"
@@ -259,7 +260,7 @@ Result<ExitCode> ReplaySample(const FileReplay::Request& request) {
 }
 
 void AddFlags(CLI::App& app, PropertiesFlags& flags) {
-  app.add_option("--backend", flags.backend, "cpu, null, or FILE.so[:SELECTOR]");
+  AddBackendOption(app, flags.backend);
   app.add_option("--cases", flags.cases, "samples of each law (default: 100)")
       ->check(CLI::Range(1, 1 << 24));
   app.add_option("--seed", flags.seed,
