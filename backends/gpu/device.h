@@ -26,6 +26,11 @@
 
 namespace attest::gpu {
 
+struct FloatPair {
+  float a;
+  float b;
+};
+
 #if GPU_ON_DEVICE
 
 __device__ inline int ThreadX() { return static_cast<int>(threadIdx.x); }
@@ -44,6 +49,9 @@ __device__ inline float ShuffleXor(float value, int mask) {
   return __shfl_xor_sync(0xffffffffU, value, mask);
 #endif
 }
+__device__ inline FloatPair ShuffleXor(FloatPair pair, int mask) {
+  return {ShuffleXor(pair.a, mask), ShuffleXor(pair.b, mask)};
+}
 __device__ inline int AtomicMax(int* to, int value) { return atomicMax(to, value); }
 
 #else
@@ -55,8 +63,9 @@ inline void Barrier(const char* file = __builtin_FILE(), int line = __builtin_LI
   WaitForBlock({file, line});
 }
 inline void* SharedMemory() { return CurrentSharedMemory(); }
-inline float ShuffleXor(float value, int mask, const char* file = __builtin_FILE(),
-                        int line = __builtin_LINE()) {
+template <typename Value>
+Value ShuffleXor(Value value, int mask, const char* file = __builtin_FILE(),
+                 int line = __builtin_LINE()) {
   ExchangeWithLane(&value, sizeof(value), mask, {file, line});
   return value;
 }

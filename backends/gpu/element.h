@@ -100,6 +100,35 @@ GPU_BOTH float LoadElement(Element element, const void* data, std::int64_t index
   }
 }
 
+// Elements index, index + stride, ... : `count` of them, and 0 for the rest of `to`.
+inline constexpr int kLoadWidth = 4;
+template <Element kElement>
+GPU_BOTH void LoadSomeAs(const void* data, std::int64_t index, std::int64_t stride, int count,
+                         float (&to)[kLoadWidth]) {
+  for (int i = 0; i < kLoadWidth; ++i) {
+    to[i] = i < count ? LoadAs<kElement>(data, index + i * stride) : 0.0F;
+  }
+}
+GPU_BOTH void LoadSome(Element element, const void* data, std::int64_t index, std::int64_t stride,
+                       int count, float (&to)[kLoadWidth]) {
+  switch (element) {
+    case Element::kFloat32:
+      return LoadSomeAs<Element::kFloat32>(data, index, stride, count, to);
+    case Element::kFloat16:
+      return LoadSomeAs<Element::kFloat16>(data, index, stride, count, to);
+    case Element::kBFloat16:
+      return LoadSomeAs<Element::kBFloat16>(data, index, stride, count, to);
+    case Element::kFloat8E4M3FN:
+      return LoadSomeAs<Element::kFloat8E4M3FN>(data, index, stride, count, to);
+    case Element::kFloat8E4M3FNUZ:
+      return LoadSomeAs<Element::kFloat8E4M3FNUZ>(data, index, stride, count, to);
+    case Element::kFloat8E5M2:
+      return LoadSomeAs<Element::kFloat8E5M2>(data, index, stride, count, to);
+    default:
+      return LoadSomeAs<Element::kInt8>(data, index, stride, count, to);
+  }
+}
+
 // To nearest, ties to even; overflow gives infinity.
 GPU_BOTH std::uint16_t ToBFloat16(float value) {
   const std::uint32_t bits = BitsOfFloat(value);
