@@ -74,7 +74,8 @@ Answer ReserveWorkspace(Backend& backend, std::size_t bytes) {
 
 Answer Run(Backend& backend, const attest_problem_t& problem, const attest_forward_args_t& args) {
   if (Answer answer = Check(backend, problem); !answer.ok()) return answer;
-  if (Answer answer = CheckCall(problem, args); !answer.ok()) return answer;
+  if (Answer answer = CheckCall(problem, args, backend.family.needs_step_keys); !answer.ok())
+    return answer;
   if (problem.num_requests == 0 || problem.num_actual_tokens == 0) return {};
   Step step = StepOf(problem, args, backend.stream->facts());
   if (backend.family.workspace_bytes != nullptr) {

@@ -80,7 +80,8 @@ std::vector<Wanted> CacheTensors(const attest_problem_t& p, const attest_forward
   return wanted;
 }
 
-std::vector<Wanted> AllTensors(const attest_problem_t& p, const attest_forward_args_t& a) {
+std::vector<Wanted> AllTensors(const attest_problem_t& p, const attest_forward_args_t& a,
+                               bool step_keys) {
   const AxisExtent tokens = OrMore(p.num_actual_tokens);
   std::vector<Wanted> wanted;
   if (Paged(p)) wanted = CacheTensors(p, a);
@@ -91,8 +92,8 @@ std::vector<Wanted> AllTensors(const attest_problem_t& p, const attest_forward_a
   want(true, {"out", &a.out, p.output_dtype, {tokens, {p.num_q_heads}, {p.head_dim_v}}});
   want(true, {"query_start_loc", &a.query_start_loc, kInt32DType, {{p.num_requests + 1}}});
   want(true, {"seq_lens", &a.seq_lens, kInt32DType, {{p.num_requests}}});
-  want(!Paged(p), {"key", &a.key, p.query_dtype, {tokens, {p.num_kv_heads}, {p.head_dim_qk}}});
-  want(!Paged(p), {"value", &a.value, p.query_dtype, {tokens, {p.num_kv_heads}, {p.head_dim_v}}});
+  want(step_keys, {"key", &a.key, p.query_dtype, {tokens, {p.num_kv_heads}, {p.head_dim_qk}}});
+  want(step_keys, {"value", &a.value, p.query_dtype, {tokens, {p.num_kv_heads}, {p.head_dim_v}}});
   want(Has(p, ATTEST_FLAG_LSE), {"lse", &a.lse, kFloat32DType, {tokens, {p.num_q_heads}}});
   want(Has(p, ATTEST_FLAG_SINKS), {"sinks", &a.sinks, kFloat32DType, {{p.num_q_heads}}});
   want(Has(p, ATTEST_FLAG_ALIBI),
@@ -232,11 +233,12 @@ void FillTensors(const attest_problem_t& p, const attest_forward_args_t& a, Step
 
 }  // namespace
 
-Answer CheckCall(const attest_problem_t& problem, const attest_forward_args_t& args) {
+Answer CheckCall(const attest_problem_t& problem, const attest_forward_args_t& args,
+                 bool needs_step_keys) {
   if (args.struct_size < sizeof(args)) {
     return Invalid("args.struct_size", std::to_string(args.struct_size), "too small");
   }
-  for (const Wanted& wanted : AllTensors(problem, args)) {
+  for (const Wanted& wanted : AllTensors(problem, args, needs_step_keys || !Paged(problem))) {
     Answer answer = CheckTensor(wanted.name, *wanted.tensor, wanted.dtype, wanted.shape);
     if (!answer.ok()) return answer;
   }

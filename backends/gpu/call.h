@@ -13,7 +13,8 @@ namespace attest::gpu {
 // Do the tensors have the shapes and types that the problem gives them, and the lengths, as far as
 // the host knows them, an order? ATTEST_INVALID_ARGUMENT names the field. Looks at no device
 // memory.
-Answer CheckCall(const attest_problem_t& problem, const attest_forward_args_t& args);
+Answer CheckCall(const attest_problem_t& problem, const attest_forward_args_t& args,
+                 bool needs_step_keys);
 
 // The call has passed CheckCall.
 Step StepOf(const attest_problem_t& problem, const attest_forward_args_t& args,

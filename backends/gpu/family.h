@@ -36,7 +36,8 @@ struct Family {
   const char* name = nullptr;
   std::uint64_t features = 0;  // ATTEST_CLAIM_ bits
   bool cache_of_query_type_only = false;
-  bool cache_of_bytes = false;  // 8-bit caches too
+  bool cache_of_bytes = false;   // 8-bit caches too
+  bool needs_step_keys = false;  // a decoder's key and value of this step are read
   attest_range_t head_dims = {1, 1, 1};
   attest_range_t group_sizes = {1, 1, 1};
   attest_range_t block_sizes = {1, 1, 1};

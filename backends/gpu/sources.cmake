@@ -3,5 +3,6 @@
 # What every build of the GPU backends compiles; the runtime is each build's own.
 set(ATTEST_GPU_SOURCES
   abi.cc call.cc claims.cc device_check.cc families.cc options.cc problem_check.cc
-  flash/flash_instances.cc naive/naive_instances.cc)
+  aiter_unified/aiter_unified.cc flash/flash_instances.cc flex/flex_instances.cc naive/naive_instances.cc
+  prefix/prefix_instances.cc unified/unified_instances.cc)
 list(TRANSFORM ATTEST_GPU_SOURCES PREPEND ${CMAKE_CURRENT_LIST_DIR}/)

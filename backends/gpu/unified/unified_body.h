@@ -27,7 +27,8 @@ GPU_FUNCTION std::int64_t SegmentRow(const AttentionParams& p, int token, int he
 
 // Grid: [row tiles, num_kv_heads], and kSegments in the 3-D form.
 template <typename Config, bool kSegmented>
-GPU_KERNEL(Config::kThreads) UnifiedKernel(const UnifiedParams params) {
+GPU_KERNEL(Config::kThreads)
+UnifiedKernel(const UnifiedParams params) {
   const AttentionParams& p = params.attention;
   const int kv_head = static_cast<int>(Block().y);
   const int segment = static_cast<int>(Block().z);
@@ -48,8 +49,7 @@ GPU_KERNEL(Config::kThreads) UnifiedKernel(const UnifiedParams params) {
   for (int first = keys.first / Config::kKeys * Config::kKeys; first < keys.last;
        first += Config::kKeys) {
     work.Visit(
-        p, p.key, p.value, kv_head, rows[0].real,
-        [&](int j) { return hull.Contains(first + j); },
+        p, p.key, p.value, kv_head, rows[0].real, [&](int j) { return hull.Contains(first + j); },
         [&](int j) { return PlaceOf(p, request, first + j); },
         [&](int r, int j, float product) {
           const Row& row = rows[r];
@@ -103,7 +103,8 @@ GPU_FUNCTION void ReduceRow(const UnifiedParams& params, int token, int head) {
 }
 
 template <int kThreads>
-GPU_KERNEL(kThreads) ReduceKernel(const UnifiedParams params) {
+GPU_KERNEL(kThreads)
+ReduceKernel(const UnifiedParams params) {
   const AttentionParams& p = params.attention;
   const int token = static_cast<int>(Block().x);
   if (token >= p.query_start_loc.data[p.num_requests * p.query_start_loc.column]) return;

@@ -6,7 +6,8 @@ namespace attest::gpu::unified {
 
 // Segments of the 3-D form, whatever the length: their number is part of a recorded launch.
 inline constexpr int kSegments = 8;
-// The 3-D form is for decode batches of few rows; from this many blocks on the device is full anyhow.
+// The 3-D form is for decode batches of few rows; from this many blocks on the device is full
+// anyhow.
 inline constexpr int kFewBlocksPerMultiprocessor = 4;
 
 }  // namespace attest::gpu::unified

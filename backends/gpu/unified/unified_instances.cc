@@ -42,10 +42,11 @@ std::vector<Launch> PlanFor(const Step& step) {
 }  // namespace
 
 std::size_t UnifiedWorkspaceBytes(const Step& step) {
-  const bool segmented = FitsTileOf128(step.problem) ? Segmented<TileOf128>(step)
-                                                     : Segmented<TileOf256>(step);
+  const bool segmented =
+      FitsTileOf128(step.problem) ? Segmented<TileOf128>(step) : Segmented<TileOf256>(step);
   if (!segmented) return 0;
-  return sizeof(float) * SegmentRows(step) * (static_cast<std::size_t>(step.problem.head_dim_v) + 1);
+  return sizeof(float) * SegmentRows(step) *
+         (static_cast<std::size_t>(step.problem.head_dim_v) + 1);
 }
 
 std::vector<Launch> PlanUnified(const Step& step) {
