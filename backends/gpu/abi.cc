@@ -2,6 +2,7 @@
 //
 // The table of libattest_cuda.so, libattest_hip.so and libattest_host.so: the selector names a
 // family.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -140,11 +141,17 @@ Answer FindFamily(std::string_view selector, const Family*& found) {
                  "the families are " + names);
 }
 
+// "FAMILY" or "FAMILY,key=value,...": what chooses the thread order of a run belongs to the name
+// that a report shows. Options of the caller come after those.
 Answer Open(std::string_view selector, std::string_view options_text, attest_backend_t& backend) {
+  const std::size_t comma = std::min(selector.find(','), selector.size());
   const Family* family = nullptr;
-  if (Answer answer = FindFamily(selector, family); !answer.ok()) return answer;
+  if (Answer answer = FindFamily(selector.substr(0, comma), family); !answer.ok()) return answer;
   DeviceOptions options;
-  if (Answer answer = ParseOptions(options_text, options); !answer.ok()) return answer;
+  for (const std::string_view text :
+       {comma < selector.size() ? selector.substr(comma + 1) : std::string_view(), options_text}) {
+    if (Answer answer = ParseOptions(text, options); !answer.ok()) return answer;
+  }
   std::unique_ptr<Stream> stream;
   if (Answer answer = Stream::Open(options, stream); !answer.ok()) return answer;
   if (Answer answer = CheckDevice(*family, stream->facts()); !answer.ok()) return answer;

@@ -10,12 +10,16 @@
 #include "backends/gpu/vendor.h"
 #define GPU_KERNEL(threads) __global__ void __launch_bounds__(threads)
 #define GPU_FUNCTION __device__ inline
+#define GPU_OUTLINE __device__ __noinline__ inline  // called in many places of one kernel
+#define GPU_UNROLL _Pragma("unroll")                // arrays indexed in the loop stay in registers
 #define GPU_BOTH __host__ __device__ inline
 #else
 #define GPU_ON_DEVICE 0
 #include "backends/gpu/fibers.h"
 #define GPU_KERNEL(threads) void
 #define GPU_FUNCTION inline
+#define GPU_OUTLINE inline
+#define GPU_UNROLL
 #define GPU_BOTH inline
 #endif
 

@@ -81,7 +81,7 @@ GPU_BOTH float LoadAs(const void* data, std::int64_t index) {
   return static_cast<float>(static_cast<const std::int8_t*>(data)[index]);
 }
 
-GPU_BOTH float LoadElement(Element element, const void* data, std::int64_t index) {
+GPU_OUTLINE float LoadElement(Element element, const void* data, std::int64_t index) {
   switch (element) {
     case Element::kFloat32:
       return LoadAs<Element::kFloat32>(data, index);
@@ -100,32 +100,38 @@ GPU_BOTH float LoadElement(Element element, const void* data, std::int64_t index
   }
 }
 
-// Elements index, index + stride, ... : `count` of them, and 0 for the rest of `to`.
+// Elements index, index + stride, ...: `count` of them, and 0 for the rest.
 inline constexpr int kLoadWidth = 4;
+struct Loaded {
+  float at[kLoadWidth] = {0.0F, 0.0F, 0.0F, 0.0F};
+};
 template <Element kElement>
-GPU_BOTH void LoadSomeAs(const void* data, std::int64_t index, std::int64_t stride, int count,
-                         float (&to)[kLoadWidth]) {
+GPU_FUNCTION Loaded LoadSomeAs(const void* data, std::int64_t index, std::int64_t stride,
+                               int count) {
+  Loaded loaded;
+  GPU_UNROLL
   for (int i = 0; i < kLoadWidth; ++i) {
-    to[i] = i < count ? LoadAs<kElement>(data, index + i * stride) : 0.0F;
+    if (i < count) loaded.at[i] = LoadAs<kElement>(data, index + i * stride);
   }
+  return loaded;
 }
-GPU_BOTH void LoadSome(Element element, const void* data, std::int64_t index, std::int64_t stride,
-                       int count, float (&to)[kLoadWidth]) {
+GPU_OUTLINE Loaded LoadSome(Element element, const void* data, std::int64_t index,
+                            std::int64_t stride, int count) {
   switch (element) {
     case Element::kFloat32:
-      return LoadSomeAs<Element::kFloat32>(data, index, stride, count, to);
+      return LoadSomeAs<Element::kFloat32>(data, index, stride, count);
     case Element::kFloat16:
-      return LoadSomeAs<Element::kFloat16>(data, index, stride, count, to);
+      return LoadSomeAs<Element::kFloat16>(data, index, stride, count);
     case Element::kBFloat16:
-      return LoadSomeAs<Element::kBFloat16>(data, index, stride, count, to);
+      return LoadSomeAs<Element::kBFloat16>(data, index, stride, count);
     case Element::kFloat8E4M3FN:
-      return LoadSomeAs<Element::kFloat8E4M3FN>(data, index, stride, count, to);
+      return LoadSomeAs<Element::kFloat8E4M3FN>(data, index, stride, count);
     case Element::kFloat8E4M3FNUZ:
-      return LoadSomeAs<Element::kFloat8E4M3FNUZ>(data, index, stride, count, to);
+      return LoadSomeAs<Element::kFloat8E4M3FNUZ>(data, index, stride, count);
     case Element::kFloat8E5M2:
-      return LoadSomeAs<Element::kFloat8E5M2>(data, index, stride, count, to);
+      return LoadSomeAs<Element::kFloat8E5M2>(data, index, stride, count);
     default:
-      return LoadSomeAs<Element::kInt8>(data, index, stride, count, to);
+      return LoadSomeAs<Element::kInt8>(data, index, stride, count);
   }
 }
 
@@ -151,7 +157,7 @@ GPU_BOTH std::uint16_t ToFloat16(float value) {
 }
 
 // Types of outputs only.
-GPU_BOTH void StoreElement(Element element, void* data, std::int64_t index, float value) {
+GPU_OUTLINE void StoreElement(Element element, void* data, std::int64_t index, float value) {
   if (element == Element::kFloat32) {
     static_cast<float*>(data)[index] = value;
   } else if (element == Element::kFloat16) {

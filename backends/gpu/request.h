@@ -110,6 +110,10 @@ GPU_FUNCTION float ScaleAt(const ScaleView& scales, const Place& place, int head
   return scales.data[place.page * scales.page + place.slot * scales.slot + head * scales.head];
 }
 
+GPU_OUTLINE float Softcapped(float score, float softcap) {
+  return softcap * tanhf(score / softcap);
+}
+
 // A score from the product of query and key: scale, softcap, ALiBi, in this order.
 struct ScoreRule {
   float scale;
@@ -117,7 +121,7 @@ struct ScoreRule {
   float slope;  // 0: no ALiBi
   GPU_FUNCTION float Of(float product, int position, int key) const {
     float score = product * scale;
-    if (softcap > 0.0F) score = softcap * tanhf(score / softcap);
+    if (softcap > 0.0F) score = Softcapped(score, softcap);
     if (slope != 0.0F) {
       const int distance = position > key ? position - key : key - position;
       score -= slope * static_cast<float>(distance);

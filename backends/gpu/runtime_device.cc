@@ -29,7 +29,6 @@ attest_status_t StatusOf(Error error) {
       return ATTEST_NO_DEVICE;
     case GPU_VENDOR(ErrorIllegalAddress):
     case GPU_VENDOR(ErrorLaunchFailure):
-    case GPU_VENDOR(ErrorLaunchTimeOut):
       return ATTEST_DEVICE_LOST;
     default:
       return ATTEST_INTERNAL;

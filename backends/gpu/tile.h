@@ -95,9 +95,8 @@ struct TileWork {
     weight = value + C::kKeys * C::kColumns;
     lane = ThreadX() % C::kLanes;
     first_row = ThreadX() / C::kLanes * C::kRowsPerThread;
-    for (auto& row : sums) {
-      for (float& sum : row) sum = 0.0F;
-    }
+    GPU_UNROLL
+    for (int i = 0; i < C::kRowsPerThread * C::kSums; ++i) sums[i / C::kSums][i % C::kSums] = 0.0F;
   }
 
   GPU_FUNCTION int KeyOf(int j) const { return lane * C::kKeysPerThread + j; }
@@ -112,9 +111,10 @@ struct TileWork {
       const Row row = RowOf(p, tile, kv_head, i / kPieces);
       const std::int64_t at =
           row.token * p.query.token + row.head * p.query.head + column * p.query.column;
-      float some[kLoadWidth];
-      LoadSome(p.query.element, p.query.data, at, p.query.column, p.head_dim_qk - column, some);
-      for (int e = 0; e < kLoadWidth; ++e) query[i / kPieces * C::kColumns + column + e] = some[e];
+      const Loaded some =
+          LoadSome(p.query.element, p.query.data, at, p.query.column, p.head_dim_qk - column);
+      float* const to = query + i / kPieces * C::kColumns + column;
+      for (int e = 0; e < kLoadWidth; ++e) to[e] = some.at[e];
     }
   }
 
@@ -128,19 +128,19 @@ struct TileWork {
       const int j = i / kPieces;
       const int column = i % kPieces * C::kChunk;
       if (column >= width) continue;
-      float some[kLoadWidth] = {0.0F, 0.0F, 0.0F, 0.0F};
       const bool real = needed(j);
       const Place place = real ? place_of(j) : Place{};
       const float scale = real ? ScaleAt(scales, place, head) : 1.0F;
       const std::int64_t row = OffsetOf(rows, place, head);
       for (int part = column; part < column + C::kChunk; part += kLoadWidth) {
-        if (real) {
-          LoadSome(rows.element, rows.data, row + (part < width ? ColumnOffset(rows, part) : 0),
-                   rows.column, width - part, some);
+        Loaded some;
+        if (real && part < width) {
+          some = LoadSome(rows.element, rows.data, row + ColumnOffset(rows, part), rows.column,
+                          width - part);
         }
         for (int e = 0; e < kLoadWidth; ++e) {
           to[kTransposed ? (part + e) * C::kKeys + j : j * C::kColumns + part + e] =
-              some[e] * scale;
+              some.at[e] * scale;
         }
       }
     }
@@ -148,14 +148,17 @@ struct TileWork {
 
   // scores[r][j]: product of row first_row + r and key KeyOf(j).
   GPU_FUNCTION void Multiply(int width, float (&scores)[C::kRowsPerThread][C::kKeysPerThread]) {
-    for (auto& row : scores) {
-      for (float& score : row) score = 0.0F;
+    GPU_UNROLL
+    for (int i = 0; i < C::kRowsPerThread * C::kKeysPerThread; ++i) {
+      scores[i / C::kKeysPerThread][i % C::kKeysPerThread] = 0.0F;
     }
     const float* const q = query + first_row * C::kColumns;
     const float* k = key + KeyOf(0);
     for (int d = 0; d < width; ++d, k += C::kKeys) {
+      GPU_UNROLL
       for (int r = 0; r < C::kRowsPerThread; ++r) {
         const float factor = q[r * C::kColumns + d];
+        GPU_UNROLL
         for (int j = 0; j < C::kKeysPerThread; ++j) scores[r][j] += factor * k[j];
       }
     }
@@ -165,6 +168,7 @@ struct TileWork {
   GPU_FUNCTION void Weigh(float (&scores)[C::kRowsPerThread][C::kKeysPerThread]) {
     static_assert(C::kRowsPerThread == 2 && C::kLanes == 4);
     FloatPair largest = {MinusInfinity(), MinusInfinity()};
+    GPU_UNROLL
     for (int j = 0; j < C::kKeysPerThread; ++j) {
       largest = {MaxOf(largest.a, scores[0][j]), MaxOf(largest.b, scores[1][j])};
     }
@@ -172,8 +176,10 @@ struct TileWork {
       const FloatPair other = ShuffleXor(largest, mask);
       largest = {MaxOf(largest.a, other.a), MaxOf(largest.b, other.b)};
     }
+    GPU_UNROLL
     for (int r = 0; r < C::kRowsPerThread; ++r) {
       const float factor = state[r].Raise(r == 0 ? largest.a : largest.b);
+      GPU_UNROLL
       for (int j = 0; j < C::kKeysPerThread; ++j) {
         // Where nothing is seen yet, score and maximum are both -inf.
         const float own = scores[r][j] == MinusInfinity() ? 0.0F : state[r].WeightOf(scores[r][j]);
@@ -181,20 +187,26 @@ struct TileWork {
         weight[(first_row + r) * C::kKeys + KeyOf(j)] = own;
       }
       if (factor == 1.0F) continue;
-      for (float& sum : sums[r]) sum *= factor;
+      GPU_UNROLL
+      for (int c = 0; c < C::kSums; ++c) sums[r][c] *= factor;
     }
   }
 
   GPU_FUNCTION void Accumulate(int width) {
     const float* const w = weight + first_row * C::kKeys;
+    GPU_UNROLL
     for (int chunk = 0; chunk < C::kChunks; ++chunk) {
-      if (ColumnOf(chunk) >= width) break;
-      const float* v = value + ColumnOf(chunk);
-      for (int j = 0; j < C::kKeys; ++j, v += C::kColumns) {
-        for (int r = 0; r < C::kRowsPerThread; ++r) {
-          const float own = w[r * C::kKeys + j];
-          for (int e = 0; e < C::kChunk; ++e) sums[r][chunk * C::kChunk + e] += own * v[e];
-        }
+      if (ColumnOf(chunk) < width) AccumulateChunk(w, chunk);
+    }
+  }
+  GPU_FUNCTION void AccumulateChunk(const float* w, int chunk) {
+    const float* v = value + ColumnOf(chunk);
+    for (int j = 0; j < C::kKeys; ++j, v += C::kColumns) {
+      GPU_UNROLL
+      for (int r = 0; r < C::kRowsPerThread; ++r) {
+        const float own = w[r * C::kKeys + j];
+        GPU_UNROLL
+        for (int e = 0; e < C::kChunk; ++e) sums[r][chunk * C::kChunk + e] += own * v[e];
       }
     }
   }
@@ -210,7 +222,9 @@ struct TileWork {
     Barrier();
     float scores[C::kRowsPerThread][C::kKeysPerThread];
     if (active) Multiply(p.head_dim_qk, scores);
+    GPU_UNROLL
     for (int r = 0; r < C::kRowsPerThread; ++r) {
+      GPU_UNROLL
       for (int j = 0; j < C::kKeysPerThread; ++j) {
         scores[r][j] = active ? score_of(r, KeyOf(j), scores[r][j]) : MinusInfinity();
       }
@@ -234,7 +248,9 @@ struct TileWork {
   template <typename Store>
   GPU_FUNCTION void ForEachColumn(int r, int width, float factor, Store store) const {
     const float inverse = state[r].sum > 0.0F ? factor / state[r].sum : 0.0F;
+    GPU_UNROLL
     for (int chunk = 0; chunk < C::kChunks; ++chunk) {
+      GPU_UNROLL
       for (int e = 0; e < C::kChunk; ++e) {
         const int column = ColumnOf(chunk) + e;
         if (column < width) store(column, sums[r][chunk * C::kChunk + e] * inverse);

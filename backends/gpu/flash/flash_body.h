@@ -48,6 +48,7 @@ FlashKernel(const FlashParams params) {
         });
   }
   work.JoinLanes();
+  GPU_UNROLL
   for (int r = 0; r < Config::kRowsPerThread; ++r) {
     if (splits.count > 1) {
       StorePartialRow(p, params.splits, work, tile, split, kv_head, r);

@@ -171,6 +171,7 @@ FlexKernel(const FlexParams params) {
         });
   }
   work.JoinLanes();
+  GPU_UNROLL
   for (int r = 0; r < Config::kRowsPerThread; ++r) work.StoreRow(p, rows[r], r);
 }
 

@@ -67,6 +67,7 @@ PrefillKernel(const PrefixParams params) {
         [&](int r, int j, float product) { return score(r, first + j, product); });
   }
   work.JoinLanes();
+  GPU_UNROLL
   for (int r = 0; r < Config::kRowsPerThread; ++r) work.StoreRow(p, rows[r], r);
 }
 
@@ -132,14 +133,16 @@ DecodeKernel(const PrefixParams params) {
     const float shrink = state.Raise(largest);
     if (thread < count) shared.weight[thread] = state.WeightOf(shared.score[thread]);
     Barrier();
-    for (float& sum : sums) sum *= shrink;
+    GPU_UNROLL
+    for (int i = 0; i < kDecodeColumns; ++i) sums[i] *= shrink;
     for (int j = 0; j < count; ++j) {
       const float weight = shared.weight[j];
       state.sum += weight;
       const std::int64_t at = OffsetOf(p.value, PlaceOf(p, request, first + j), kv_head);
+      GPU_UNROLL
       for (int i = 0; i < kDecodeColumns; ++i) {
         const int column = thread + i * kDecodeThreads;
-        if (column >= p.head_dim_v) break;
+        if (column >= p.head_dim_v) continue;
         sums[i] +=
             weight * LoadElement(p.value.element, p.value.data, at + ColumnOffset(p.value, column));
       }
@@ -147,9 +150,10 @@ DecodeKernel(const PrefixParams params) {
   }
   const float shrink = AddSink(p, head, state);
   const float inverse = state.sum > 0.0F ? shrink / state.sum : 0.0F;
+  GPU_UNROLL
   for (int i = 0; i < kDecodeColumns; ++i) {
     const int column = thread + i * kDecodeThreads;
-    if (column >= p.head_dim_v) break;
+    if (column >= p.head_dim_v) continue;
     StoreElement(p.out.element, p.out.data, OutOffset(p, row.token, head) + column * p.out.column,
                  sums[i] * inverse);
   }

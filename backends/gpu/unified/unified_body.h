@@ -61,6 +61,7 @@ UnifiedKernel(const UnifiedParams params) {
         });
   }
   work.JoinLanes();
+  GPU_UNROLL
   for (int r = 0; r < Config::kRowsPerThread; ++r) {
     const Row& row = rows[r];
     if (!kSegmented) {
