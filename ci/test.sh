@@ -58,21 +58,54 @@ if [ "$failed" -eq 0 ]; then
   step "smoke (ASan, UBSan)" "$bin/attest" certify --backend cpu --tier smoke --out build/coverage/smoke
   step "smoke of the tutorial backend (ASan, UBSan)" "$bin/attest" certify --tier smoke \
     --backend build/coverage/test/libattest_first.so
+  for family in flash flex unified aiter_unified prefix naive; do
+    step "smoke of host.$family (ASan, UBSan)" "$bin/attest" certify --backend host.$family --tier smoke
+  done
   step "line coverage above the floors" coverage/lines.sh build/coverage
   show '^coverage:' "line coverage above the floors"
 fi
 
 step "configure release" cmake --preset release
+show '^-- not built' "configure release"
 step "format and tidy" ci/tidy.sh build/release
 # The tests ran instrumented above; what is certified here are the programs.
 step "build release" cmake --build --preset release --target \
-  attest attest-worker attest_cpu attest_mutant attest_null attest_suite attest-coverage
+  attest attest-worker attest_cpu attest_host attest_mutant attest_null attest_suite attest-coverage
 if [ -x build/release/bin/attest ]; then
   bin=$root/build/release/bin
   rm -rf build/certificate build/null build/shards build/merged build/properties
   step "certify cpu, tier ci" "$bin/attest" certify --backend cpu --tier ci --out build/certificate
   show '^(cpu|verdict|conformant|cases)' "certify cpu, tier ci"
   step "verify the certificate" "$bin/attest" verify build/certificate
+  for family in flash flex unified aiter_unified prefix; do
+    step "certify host.$family, tier ci" "$bin/attest" certify --backend host.$family --tier ci
+    show '^CONFORMANT' "certify host.$family, tier ci"
+  done
+  for family in flash flex unified aiter_unified prefix naive; do
+    for order in reversed shuffled; do
+      step "smoke of host.$family, $order" "$bin/attest" certify --backend host.$family,order=$order --tier smoke
+    done
+  done
+  step "a device that has too little is refused" expect 3 "$bin/attest" certify --tier smoke \
+    --backend host.flash,shared_kib=16
+  step "build for the race check" cmake --build --preset release --target attest_race
+  step "no race in the kernels" backends/host/race.sh build/release
+  show '^(planted|host)' "no race in the kernels"
+  if command -v nvcc >/dev/null; then
+    step "build for CUDA" cmake --build --preset release --target attest_cuda
+    step "flash keeps its tile in registers" backends/gpu/no_spills.sh \
+      build/release/backends/cuda/flash_instances.o.log 'FlashKernel<attest::gpu::TileConfig<128>'
+    show '^Flash' "flash keeps its tile in registers"
+    if ! command -v nvidia-smi >/dev/null; then
+      step "without a device CUDA is refused" expect 3 "$bin/attest" certify --backend cuda.flash --tier smoke
+    fi
+  fi
+  if command -v hipcc >/dev/null; then
+    step "build for HIP" cmake --build --preset release --target attest_hip
+    if [ ! -e /dev/kfd ]; then
+      step "without a device HIP is refused" expect 3 "$bin/attest" certify --backend hip.flash --tier smoke
+    fi
+  fi
   step "null is not claimed" expect 1 "$bin/attest" certify --backend null --tier ci --out build/null
   step "every mutant is killed by tier ci" "$bin/attest" kill --tier ci --jobs 2 --out build/kill.json
   show '^(all|tier)' "every mutant is killed by tier ci"

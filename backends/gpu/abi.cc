@@ -141,6 +141,14 @@ Answer FindFamily(std::string_view selector, const Family*& found) {
                  "the families are " + names);
 }
 
+Answer OpenStream(const Family& family, const DeviceOptions& options,
+                  std::unique_ptr<Stream>& stream) {
+  Answer answer = Stream::Open(options, stream);
+  if (answer.ok()) answer = CheckDevice(family, stream->facts());
+  if (answer.status == ATTEST_NO_DEVICE) answer.text = "refused: device: " + answer.text;
+  return answer;
+}
+
 // "FAMILY" or "FAMILY,key=value,...": what chooses the thread order of a run belongs to the name
 // that a report shows. Options of the caller come after those.
 Answer Open(std::string_view selector, std::string_view options_text, attest_backend_t& backend) {
@@ -153,8 +161,7 @@ Answer Open(std::string_view selector, std::string_view options_text, attest_bac
     if (Answer answer = ParseOptions(text, options); !answer.ok()) return answer;
   }
   std::unique_ptr<Stream> stream;
-  if (Answer answer = Stream::Open(options, stream); !answer.ok()) return answer;
-  if (Answer answer = CheckDevice(*family, stream->facts()); !answer.ok()) return answer;
+  if (Answer answer = OpenStream(*family, options, stream); !answer.ok()) return answer;
   const std::string device = stream->facts().name;
   backend = {};
   backend.struct_size = sizeof(backend);

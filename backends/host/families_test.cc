@@ -157,11 +157,12 @@ TEST(Families, ADeviceBelowTheirNeedIsNoDevice) {
   attest_backend_t backend;
   std::string message;
   EXPECT_EQ(OpenFamily("flash,shared_kib=16", "", backend, &message), ATTEST_NO_DEVICE);
-  EXPECT_EQ(message,
-            "flash needs 53248 bytes of shared memory in a block, fibers of the host processor has "
-            "16384");
+  EXPECT_EQ(
+      message,
+      "refused: device: flash needs 53248 bytes of shared memory in a block, fibers of the host "
+      "processor has 16384");
   EXPECT_EQ(OpenFamily("flash", "device=1", backend, &message), ATTEST_NO_DEVICE);
-  EXPECT_EQ(message, "no device 1 of 1");
+  EXPECT_EQ(message, "refused: device: no device 1 of 1");
 }
 
 TEST(Families, WhatIsNotUnderstoodIsNamed) {
