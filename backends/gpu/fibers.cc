@@ -25,7 +25,6 @@ constexpr std::size_t kGuardBytes = 4096;
 // A thread of a kernel keeps its tile in registers; instrumented frames are several times larger.
 constexpr std::size_t kStackBytes = GPU_ASAN != 0 || GPU_TSAN != 0 ? 256 * 1024 : 64 * 1024;
 constexpr std::size_t kArenaAlignment = 128;
-constexpr std::size_t kSlotBytes = 16;
 
 enum class State : std::uint8_t { kReady, kAtBarrier, kAtCollective, kDone };
 
@@ -98,6 +97,7 @@ class BlockOfFibers {
 
   GPU_UNSEEN void Wait(State state, const Site& site);
   GPU_UNSEEN void Exchange(void* value, std::size_t bytes, int mask, const Site& site);
+  GPU_UNSEEN const std::byte* Share(const void* value, std::size_t bytes, const Site& site);
 
   Fiber* current = nullptr;
   Extent block;
@@ -247,14 +247,20 @@ GPU_UNSEEN void BlockOfFibers::Wait(State state, const Site& site) {
   tag.Acquire();
 }
 
-GPU_UNSEEN void BlockOfFibers::Exchange(void* value, std::size_t bytes, int mask,
-                                        const Site& site) {
+// The slots of the block after all lanes of the warp have filled theirs.
+GPU_UNSEEN const std::byte* BlockOfFibers::Share(const void* value, std::size_t bytes,
+                                                 const Site& site) {
   // Two sets of slots in turn: a lane that is ahead by one exchange cannot overwrite this one's.
   std::byte* const slots = slots_.data() + current->collectives % 2 * fibers_.size() * kSlotBytes;
-  const unsigned lane = current->linear;
-  std::memcpy(slots + lane * kSlotBytes, value, bytes);
+  std::memcpy(slots + current->linear * kSlotBytes, value, bytes);
   Wait(State::kAtCollective, site);
-  std::memcpy(value, slots + (lane ^ static_cast<unsigned>(mask)) * kSlotBytes, bytes);
+  return slots;
+}
+
+GPU_UNSEEN void BlockOfFibers::Exchange(void* value, std::size_t bytes, int mask,
+                                        const Site& site) {
+  const std::byte* const slots = Share(value, bytes, site);
+  std::memcpy(value, slots + (current->linear ^ static_cast<unsigned>(mask)) * kSlotBytes, bytes);
 }
 
 std::string BlockOfFibers::Uneven(const char* what, const Site& site, std::size_t there) const {
@@ -375,6 +381,10 @@ GPU_UNSEEN void* CurrentSharedMemory() { return running->shared; }
 GPU_UNSEEN void WaitForBlock(const Site& site) { running->Wait(State::kAtBarrier, site); }
 GPU_UNSEEN void ExchangeWithLane(void* value, std::size_t bytes, int mask, const Site& site) {
   running->Exchange(value, bytes, mask, site);
+}
+GPU_UNSEEN const void* ExchangeWithWarp(const void* value, const Site& site) {
+  return running->Share(value, kSlotBytes, site) +
+         running->current->linear / kWarp * kWarp * kSlotBytes;
 }
 
 }  // namespace attest::gpu

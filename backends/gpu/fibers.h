@@ -56,8 +56,12 @@ Extent CurrentBlock();
 Extent CurrentGridSize();
 void* CurrentSharedMemory();
 void WaitForBlock(const Site& site);
-// Gives `bytes` <= 16 to the other lanes of the warp and takes those of lane `lane ^ mask`.
+// Gives `bytes` <= kSlotBytes to the other lanes of the warp and takes those of lane `lane ^ mask`.
 void ExchangeWithLane(void* value, std::size_t bytes, int mask, const Site& site);
+// Gives kSlotBytes to the other lanes of the warp; what the 32 lanes gave, in their order, until
+// the next exchange but one.
+inline constexpr std::size_t kSlotBytes = 48;
+const void* ExchangeWithWarp(const void* value, const Site& site);
 
 }  // namespace attest::gpu
 

@@ -37,6 +37,10 @@ bool Read(std::string_view key, std::string_view value, DeviceOptions& options) 
     options.pretend_shared_bytes = static_cast<std::size_t>(number) * 1024;
     return true;
   }
+  if (key == "matrix_unit" && (value == "off" || value == "emulated")) {
+    options.emulate_matrix_unit = value == "emulated";
+    return true;
+  }
   return false;
 }
 
@@ -53,8 +57,8 @@ Answer ParseOptions(std::string_view text, DeviceOptions& options) {
       continue;
     }
     return Invalid("options", std::string(item),
-                   "not threads=N, device=N, order=plain|reversed|shuffled, seed=N or "
-                   "shared_kib=N");
+                   "not threads=N, device=N, order=plain|reversed|shuffled, seed=N, "
+                   "shared_kib=N or matrix_unit=off|emulated");
   }
   return {};
 }

@@ -11,9 +11,9 @@
 
 namespace attest::gpu {
 
-// threads=N; device=N; order=plain|reversed|shuffled, seed=N and shared_kib=N (a device that has
-// less) for the host build, which alone lets them matter. ATTEST_INVALID_ARGUMENT names what is not
-// understood.
+// threads=N; device=N; order=plain|reversed|shuffled, seed=N, shared_kib=N (a device that has less)
+// and matrix_unit=off|emulated for the host build, which alone lets them matter.
+// ATTEST_INVALID_ARGUMENT names what is not understood.
 Answer ParseOptions(std::string_view text, DeviceOptions& options);
 
 }  // namespace attest::gpu

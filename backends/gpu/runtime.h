@@ -26,6 +26,7 @@ struct DeviceOptions {
   ThreadOrder order = ThreadOrder::kPlain;
   std::uint32_t seed = 1;                // of the shuffled order
   std::size_t pretend_shared_bytes = 0;  // host build only; 0: what the build has
+  bool emulate_matrix_unit = false;      // host build only
 };
 
 struct DeviceFacts {
@@ -33,6 +34,7 @@ struct DeviceFacts {
   int multiprocessors = 1;
   int architecture = 0;  // 90 for sm_90; 0 where nothing is asked of it
   std::size_t shared_bytes_per_block = 0;
+  bool matrix_unit = false;  // as in matrix_unit.h
 };
 
 // The name by which this build is chosen: "cuda", "hip" or "host".

@@ -56,6 +56,7 @@ Answer ReadFacts(int index, DeviceFacts& facts) {
   facts.shared_bytes_per_block = properties.sharedMemPerBlock;
 #if !defined(__HIPCC__)
   facts.architecture = properties.major * 10 + properties.minor;
+  facts.matrix_unit = facts.architecture >= 80;
   facts.shared_bytes_per_block = properties.sharedMemPerBlockOptin;
 #endif
   return {};

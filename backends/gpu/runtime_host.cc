@@ -48,6 +48,7 @@ struct Stream::Body {
     facts.multiprocessors = kMultiprocessors;
     facts.shared_bytes_per_block =
         options.pretend_shared_bytes > 0 ? options.pretend_shared_bytes : kSharedBytes;
+    facts.matrix_unit = options.emulate_matrix_unit;
   }
 
   DeviceFacts facts;

@@ -57,7 +57,7 @@ GPU_FUNCTION std::int64_t PartialRow(const AttentionParams& p, const SplitParams
 template <typename Work>
 GPU_FUNCTION void StorePartialRow(const AttentionParams& p, const SplitParams& s, Work& work,
                                   const RowTile& tile, int split, int kv_head, int r) {
-  const int index = work.first_row + r;
+  const int index = work.RowIndex(r);
   if (index >= tile.rows) return;
   const std::int64_t at = PartialRow(p, s, split, tile.request.index, kv_head, index);
   work.ForEachColumn(r, p.head_dim_v, 1.0F,

@@ -14,6 +14,7 @@
 #include <cstdint>
 
 #include "backends/gpu/request.h"
+#include "backends/gpu/row_sums.h"
 
 namespace attest::gpu {
 
@@ -75,32 +76,39 @@ GPU_FUNCTION Band HullOf(const AttentionParams& p, const RowTile& tile) {
   return {BandOf<kCausal>(p, seq_len, at.first).first, BandOf<kCausal>(p, seq_len, at.last).last};
 }
 
+// A thread has neighbouring rows, neighbouring keys, and columns in pieces of kChunk.
+template <typename C>
+struct PlainLayout {
+  GPU_FUNCTION static int Row(int thread, int r) {
+    return thread / C::kLanes * C::kRowsPerThread + r;
+  }
+  GPU_FUNCTION static int Key(int lane, int j) { return lane * C::kKeysPerThread + j; }
+  GPU_FUNCTION static int Column(int lane, int c) {
+    return (c / C::kChunk * C::kLanes + lane) * C::kChunk + c % C::kChunk;
+  }
+};
+
 template <typename Config>
-struct TileWork {
+struct TileWork : RowSums<Config, PlainLayout<Config>> {
   using C = Config;
+  using Base = RowSums<Config, PlainLayout<Config>>;
+  using Scores = typename Base::Scores;
+  using Base::sums;
+  static constexpr std::size_t kSharedBytes = C::kSharedBytes;
 
   float* query;   // [kRows][kColumns]
   float* key;     // [kColumns][kKeys]
   float* value;   // [kKeys][kColumns]
   float* weight;  // [kRows][kKeys]
-  int lane;
   int first_row;
-  SoftmaxState state[C::kRowsPerThread];  // its sum is this lane's share until Finish
-  float sums[C::kRowsPerThread][C::kSums];
 
   GPU_FUNCTION TileWork() {
     query = static_cast<float*>(SharedMemory());
     key = query + C::kRows * C::kColumns;
     value = key + C::kKeys * C::kColumns;
     weight = value + C::kKeys * C::kColumns;
-    lane = ThreadX() % C::kLanes;
-    first_row = ThreadX() / C::kLanes * C::kRowsPerThread;
-    GPU_UNROLL
-    for (int i = 0; i < C::kRowsPerThread * C::kSums; ++i) sums[i / C::kSums][i % C::kSums] = 0.0F;
+    first_row = Base::RowIndex(0);
   }
-
-  GPU_FUNCTION int KeyOf(int j) const { return lane * C::kKeysPerThread + j; }
-  GPU_FUNCTION int ColumnOf(int chunk) const { return (chunk * C::kLanes + lane) * C::kChunk; }
 
   // Rows past the tile's last are left as they are; their threads compute nothing.
   GPU_FUNCTION void LoadQuery(const AttentionParams& p, const RowTile& tile, int kv_head) {
@@ -147,13 +155,13 @@ struct TileWork {
   }
 
   // scores[r][j]: product of row first_row + r and key KeyOf(j).
-  GPU_FUNCTION void Multiply(int width, float (&scores)[C::kRowsPerThread][C::kKeysPerThread]) {
+  GPU_FUNCTION void Multiply(int width, Scores& scores) {
     GPU_UNROLL
     for (int i = 0; i < C::kRowsPerThread * C::kKeysPerThread; ++i) {
       scores[i / C::kKeysPerThread][i % C::kKeysPerThread] = 0.0F;
     }
     const float* const q = query + first_row * C::kColumns;
-    const float* k = key + KeyOf(0);
+    const float* k = key + Base::KeyOf(0);
     for (int d = 0; d < width; ++d, k += C::kKeys) {
       GPU_UNROLL
       for (int r = 0; r < C::kRowsPerThread; ++r) {
@@ -164,31 +172,14 @@ struct TileWork {
     }
   }
 
-  // Scores of -inf are keys that the row does not see. All threads of the block come here.
-  GPU_FUNCTION void Weigh(float (&scores)[C::kRowsPerThread][C::kKeysPerThread]) {
-    static_assert(C::kRowsPerThread == 2 && C::kLanes == 4);
-    FloatPair largest = {MinusInfinity(), MinusInfinity()};
-    GPU_UNROLL
-    for (int j = 0; j < C::kKeysPerThread; ++j) {
-      largest = {MaxOf(largest.a, scores[0][j]), MaxOf(largest.b, scores[1][j])};
-    }
-    for (int mask = 1; mask < C::kLanes; mask *= 2) {
-      const FloatPair other = ShuffleXor(largest, mask);
-      largest = {MaxOf(largest.a, other.a), MaxOf(largest.b, other.b)};
-    }
+  // For all threads that share the rows, who have other keys each.
+  GPU_FUNCTION void ShareWeights(const Scores& weights) {
     GPU_UNROLL
     for (int r = 0; r < C::kRowsPerThread; ++r) {
-      const float factor = state[r].Raise(r == 0 ? largest.a : largest.b);
       GPU_UNROLL
       for (int j = 0; j < C::kKeysPerThread; ++j) {
-        // Where nothing is seen yet, score and maximum are both -inf.
-        const float own = scores[r][j] == MinusInfinity() ? 0.0F : state[r].WeightOf(scores[r][j]);
-        state[r].sum += own;
-        weight[(first_row + r) * C::kKeys + KeyOf(j)] = own;
+        weight[(first_row + r) * C::kKeys + Base::KeyOf(j)] = weights[r][j];
       }
-      if (factor == 1.0F) continue;
-      GPU_UNROLL
-      for (int c = 0; c < C::kSums; ++c) sums[r][c] *= factor;
     }
   }
 
@@ -196,11 +187,11 @@ struct TileWork {
     const float* const w = weight + first_row * C::kKeys;
     GPU_UNROLL
     for (int chunk = 0; chunk < C::kChunks; ++chunk) {
-      if (ColumnOf(chunk) < width) AccumulateChunk(w, chunk);
+      if (Base::ColumnOf(chunk * C::kChunk) < width) AccumulateChunk(w, chunk);
     }
   }
   GPU_FUNCTION void AccumulateChunk(const float* w, int chunk) {
-    const float* v = value + ColumnOf(chunk);
+    const float* v = value + Base::ColumnOf(chunk * C::kChunk);
     for (int j = 0; j < C::kKeys; ++j, v += C::kColumns) {
       GPU_UNROLL
       for (int r = 0; r < C::kRowsPerThread; ++r) {
@@ -211,8 +202,9 @@ struct TileWork {
     }
   }
 
-  // One tile of keys: loads, weighs and sums it. Key j of the tile is logical key first_key + j
-  // unless logical_of says otherwise. All threads of the block come here.
+  // One tile of keys: loads, weighs and sums it. `active`: one of the thread's rows is real. Key j
+  // of the tile is at place_of(j) if needed(j), and score_of(r, j, product) is its score for the
+  // thread's row r, or -inf. All threads of the block come here.
   template <typename Needed, typename PlaceOfKey, typename ScoreOf>
   GPU_FUNCTION void Visit(const AttentionParams& p, const RowView& keys, const RowView& values,
                           int kv_head, bool active, Needed needed, PlaceOfKey place_of,
@@ -220,55 +212,34 @@ struct TileWork {
     LoadRows<true>(keys, p.key_scale, kv_head, p.head_dim_qk, key, needed, place_of);
     LoadRows<false>(values, p.value_scale, kv_head, p.head_dim_v, value, needed, place_of);
     Barrier();
-    float scores[C::kRowsPerThread][C::kKeysPerThread];
+    Scores scores;
     if (active) Multiply(p.head_dim_qk, scores);
     GPU_UNROLL
     for (int r = 0; r < C::kRowsPerThread; ++r) {
       GPU_UNROLL
       for (int j = 0; j < C::kKeysPerThread; ++j) {
-        scores[r][j] = active ? score_of(r, KeyOf(j), scores[r][j]) : MinusInfinity();
+        scores[r][j] = active ? score_of(r, Base::KeyOf(j), scores[r][j]) : MinusInfinity();
       }
     }
-    Weigh(scores);
+    Base::Weigh(scores);
+    ShareWeights(scores);
     Barrier();
     if (active) Accumulate(p.head_dim_v);
     Barrier();  // the next tile overwrites keys, values and weights
   }
-
-  // Makes the sums of all lanes one. All threads of the block come here.
-  GPU_FUNCTION void JoinLanes() {
-    for (int mask = 1; mask < C::kLanes; mask *= 2) {
-      const FloatPair other = ShuffleXor(FloatPair{state[0].sum, state[1].sum}, mask);
-      state[0].sum += other.a;
-      state[1].sum += other.b;
-    }
-  }
-
-  // After JoinLanes: the row's output, times `factor` / sum, column by column to store(column, x).
-  template <typename Store>
-  GPU_FUNCTION void ForEachColumn(int r, int width, float factor, Store store) const {
-    const float inverse = state[r].sum > 0.0F ? factor / state[r].sum : 0.0F;
-    GPU_UNROLL
-    for (int chunk = 0; chunk < C::kChunks; ++chunk) {
-      GPU_UNROLL
-      for (int e = 0; e < C::kChunk; ++e) {
-        const int column = ColumnOf(chunk) + e;
-        if (column < width) store(column, sums[r][chunk * C::kChunk + e] * inverse);
-      }
-    }
-  }
-
-  // Output and LSE of row r with the sink, where they belong.
-  GPU_FUNCTION void StoreRow(const AttentionParams& p, const Row& row, int r) {
-    if (!row.real) return;
-    const float factor = AddSink(p, row.head, state[r]);
-    const std::int64_t at = OutOffset(p, row.token, row.head);
-    ForEachColumn(r, p.head_dim_v, factor, [&](int column, float x) {
-      StoreElement(p.out.element, p.out.data, at + column * p.out.column, x);
-    });
-    if (lane == 0) StoreLse(p, row.token, row.head, state[r].Lse());
-  }
 };
+
+// Output and LSE of the thread's row r with the sink, where they belong. After JoinLanes.
+template <typename Work>
+GPU_FUNCTION void StoreRow(const AttentionParams& p, Work& work, const Row& row, int r) {
+  if (!row.real) return;
+  const float factor = AddSink(p, row.head, work.state[r]);
+  const std::int64_t at = OutOffset(p, row.token, row.head);
+  work.ForEachColumn(r, p.head_dim_v, factor, [&](int column, float x) {
+    StoreElement(p.out.element, p.out.data, at + column * p.out.column, x);
+  });
+  if (work.lane == 0) StoreLse(p, row.token, row.head, work.state[r].Lse());
+}
 
 }  // namespace attest::gpu
 

@@ -8,10 +8,11 @@ namespace attest::gpu::flash {
 
 using FlashParams = MergeParams;
 
-// Grid: [row tiles, num_kv_heads, splits].
-template <typename Config, bool kCausal>
-GPU_KERNEL(Config::kThreads)
+// Work: TileWork or TensorTileWork. Grid: [row tiles, num_kv_heads, splits].
+template <typename Work, bool kCausal>
+GPU_KERNEL(Work::C::kThreads)
 FlashKernel(const FlashParams params) {
+  using Config = typename Work::C;
   const AttentionParams& p = params.attention;
   const int kv_head = static_cast<int>(Block().y);
   const int split = static_cast<int>(Block().z);
@@ -27,10 +28,10 @@ FlashKernel(const FlashParams params) {
     keys.last = Min(keys.last, splits.first + (split + 1) * splits.size);
   }
 
-  TileWork<Config> work;
+  Work work;
   work.LoadQuery(p, tile, kv_head);
-  const Row rows[] = {RowOf(p, tile, kv_head, work.first_row),
-                      RowOf(p, tile, kv_head, work.first_row + 1)};
+  const Row rows[] = {RowOf(p, tile, kv_head, work.RowIndex(0)),
+                      RowOf(p, tile, kv_head, work.RowIndex(1))};
   const Band bands[] = {BandOf<kCausal>(p, tile.request.seq_len, rows[0].position),
                         BandOf<kCausal>(p, tile.request.seq_len, rows[1].position)};
   // Tiles begin at multiples of their size, whatever the hull: a row meets the same sums in any
@@ -53,7 +54,7 @@ FlashKernel(const FlashParams params) {
     if (splits.count > 1) {
       StorePartialRow(p, params.splits, work, tile, split, kv_head, r);
     } else {
-      work.StoreRow(p, rows[r], r);
+      StoreRow(p, work, rows[r], r);
     }
   }
 }

@@ -5,6 +5,7 @@
 #include "backends/gpu/flash/flash_body.h"
 #include "backends/gpu/flash/flash_config.h"
 #include "backends/gpu/plan.h"
+#include "backends/gpu/tensor_tile.h"
 
 namespace attest::gpu {
 namespace {
@@ -29,14 +30,15 @@ SplitParams Splitting(const Step& step) {
   return splits;
 }
 
-template <typename Config, bool kCausal>
+template <typename Work, bool kCausal>
 std::vector<Launch> PlanFor(const Step& step) {
+  using Config = typename Work::C;
   flash::FlashParams params = {step.params, Splitting<Config>(step)};
   PlaceSplits(step, params.splits);
   std::vector<Launch> launches;
-  launches.push_back(MakeLaunch(flash::FlashKernel<Config, kCausal>,
+  launches.push_back(MakeLaunch(flash::FlashKernel<Work, kCausal>,
                                 GridOf<Config>(step, params.splits.most), {Config::kThreads, 1, 1},
-                                Config::kSharedBytes, params));
+                                Work::kSharedBytes, params));
   if (params.splits.most == 1) return launches;
   const Extent grid = {Unsigned(step.problem.num_requests), Unsigned(step.problem.num_kv_heads), 1};
   launches.push_back(
@@ -44,12 +46,32 @@ std::vector<Launch> PlanFor(const Step& step) {
   return launches;
 }
 
-std::vector<Launch> Plan(const Step& step) {
-  const bool causal = IsCausal(step.problem);
-  if (FitsTileOf128(step.problem)) {
-    return causal ? PlanFor<TileOf128, true>(step) : PlanFor<TileOf128, false>(step);
+template <typename Work>
+std::vector<Launch> PlanCausality(const Step& step) {
+  return IsCausal(step.problem) ? PlanFor<Work, true>(step) : PlanFor<Work, false>(step);
+}
+
+// Weights are rounded to the type of the query, values must already have it.
+[[maybe_unused]] bool FitsMatrixUnit(const Step& step) {
+  const Element element = step.params.query.element;
+  return step.device.matrix_unit && element != Element::kFloat32 &&
+         step.params.key.element == element;
+}
+
+template <typename Config>
+std::vector<Launch> PlanWork(const Step& step) {
+#if GPU_HAS_MATRIX_UNIT
+  if (FitsMatrixUnit(step)) {
+    return step.params.query.element == Element::kFloat16
+               ? PlanCausality<TensorTileWork<Config, Element::kFloat16>>(step)
+               : PlanCausality<TensorTileWork<Config, Element::kBFloat16>>(step);
   }
-  return causal ? PlanFor<TileOf256, true>(step) : PlanFor<TileOf256, false>(step);
+#endif
+  return PlanCausality<TileWork<Config>>(step);
+}
+
+std::vector<Launch> Plan(const Step& step) {
+  return FitsTileOf128(step.problem) ? PlanWork<TileOf128>(step) : PlanWork<TileOf256>(step);
 }
 
 std::size_t WorkspaceBytes(const Step& step) {

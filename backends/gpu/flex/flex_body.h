@@ -153,8 +153,8 @@ FlexKernel(const FlexParams params) {
 
   TileWork<Config> work;
   work.LoadQuery(p, tile, kv_head);
-  const Row rows[] = {RowOf(p, tile, kv_head, work.first_row),
-                      RowOf(p, tile, kv_head, work.first_row + 1)};
+  const Row rows[] = {RowOf(p, tile, kv_head, work.RowIndex(0)),
+                      RowOf(p, tile, kv_head, work.RowIndex(1))};
   for (int first = 0; first < list.count; first += Config::kKeys) {
     work.Visit(
         p, p.key, p.value, kv_head, rows[0].real,
@@ -172,7 +172,7 @@ FlexKernel(const FlexParams params) {
   }
   work.JoinLanes();
   GPU_UNROLL
-  for (int r = 0; r < Config::kRowsPerThread; ++r) work.StoreRow(p, rows[r], r);
+  for (int r = 0; r < Config::kRowsPerThread; ++r) StoreRow(p, work, rows[r], r);
 }
 
 }  // namespace attest::gpu::flex

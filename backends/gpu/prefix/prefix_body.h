@@ -30,8 +30,8 @@ PrefillKernel(const PrefixParams params) {
 
   TileWork<Config> work;
   work.LoadQuery(p, tile, kv_head);
-  const Row rows[] = {RowOf(p, tile, kv_head, work.first_row),
-                      RowOf(p, tile, kv_head, work.first_row + 1)};
+  const Row rows[] = {RowOf(p, tile, kv_head, work.RowIndex(0)),
+                      RowOf(p, tile, kv_head, work.RowIndex(1))};
   const Band bands[] = {BandOf<kCausal>(p, request.seq_len, rows[0].position),
                         BandOf<kCausal>(p, request.seq_len, rows[1].position)};
   const auto score = [&](int r, int key, float product) {
@@ -68,7 +68,7 @@ PrefillKernel(const PrefixParams params) {
   }
   work.JoinLanes();
   GPU_UNROLL
-  for (int r = 0; r < Config::kRowsPerThread; ++r) work.StoreRow(p, rows[r], r);
+  for (int r = 0; r < Config::kRowsPerThread; ++r) StoreRow(p, work, rows[r], r);
 }
 
 struct DecodeShared {

@@ -44,8 +44,8 @@ UnifiedKernel(const UnifiedParams params) {
 
   TileWork<Config> work;
   work.LoadQuery(p, tile, kv_head);
-  const Row rows[] = {RowOf(p, tile, kv_head, work.first_row),
-                      RowOf(p, tile, kv_head, work.first_row + 1)};
+  const Row rows[] = {RowOf(p, tile, kv_head, work.RowIndex(0)),
+                      RowOf(p, tile, kv_head, work.RowIndex(1))};
   for (int first = keys.first / Config::kKeys * Config::kKeys; first < keys.last;
        first += Config::kKeys) {
     work.Visit(
@@ -65,7 +65,7 @@ UnifiedKernel(const UnifiedParams params) {
   for (int r = 0; r < Config::kRowsPerThread; ++r) {
     const Row& row = rows[r];
     if (!kSegmented) {
-      work.StoreRow(p, row, r);
+      StoreRow(p, work, row, r);
       continue;
     }
     if (!row.real) continue;
