@@ -43,12 +43,22 @@ std::string BuiltInList() {
   return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
 }
 
+std::string LibraryOf(std::string_view name) {
+  return fmt::format("{}/{}{}{}", ProgramDirectory(), kPrefix, name, kSuffix);
+}
+
 // A selector begins at a colon; file names may hold colons too, so the longest cut that names a
-// file wins and the first colon decides where none does.
+// file wins and the first colon decides where none does. NAME.SELECTOR is NAME:SELECTOR where NAME
+// is built in: families of kernels are known by such names.
 std::size_t CutOf(const std::string& argument) {
   for (std::size_t cut = argument.size(); cut != std::string::npos && cut > 0;
        cut = argument.rfind(':', cut - 1)) {
     if (LooksLikeAPath(argument.substr(0, cut)) && IsFile(argument.substr(0, cut))) return cut;
+  }
+  const std::size_t dot = argument.find('.');
+  if (dot != std::string::npos && !LooksLikeAPath(argument) &&
+      IsFile(LibraryOf(argument.substr(0, dot)))) {
+    return dot;
   }
   return std::min(argument.find(':'), argument.size());
 }
@@ -153,9 +163,7 @@ Result<BackendSpec> ResolveBackend(const std::string& argument) {
     return BadInput(
         fmt::format("backend '{}' names no backend; built in here: {}", argument, BuiltInList()));
   }
-  spec.library = LooksLikeAPath(name)
-                     ? Absolute(name)
-                     : fmt::format("{}/{}{}{}", ProgramDirectory(), kPrefix, name, kSuffix);
+  spec.library = LooksLikeAPath(name) ? Absolute(name) : LibraryOf(name);
   if (!IsFile(spec.library)) {
     return BadInput(fmt::format("backend '{}': no library at {}; built in here: {}", argument,
                                 spec.library, BuiltInList()));

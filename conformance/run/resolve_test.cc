@@ -61,6 +61,14 @@ TEST_F(Resolve, ANameIsALibraryBesideTheProgram) {
   Expect("two:mutant:a/b.so", "/libattest_two.so", "mutant:a/b.so");
 }
 
+TEST_F(Resolve, AFamilyOfABuiltInLibraryComesAfterADot) {
+  Expect("two.flash", "/libattest_two.so", "flash");
+  Expect("two.mutant:a.b", "/libattest_two.so", "mutant:a.b");
+  Expect("two:a.b", "/libattest_two.so", "a.b");
+  ExpectNone("three.flash", "backend 'three.flash': no library at " + directory_ +
+                                "/libattest_three.flash.so; built in here: one, two");
+}
+
 TEST_F(Resolve, WhatHasASlashOrEndsInSoIsAPath) {
   Expect(directory_ + "/sub/mine.so", "/sub/mine.so", "");
   Expect(directory_ + "/sub/mine.so:fast", "/sub/mine.so", "fast");
