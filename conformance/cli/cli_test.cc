@@ -246,6 +246,9 @@ TEST_F(Cli, ExplainNamesTheMistakeAndWritesASmallestCaseThatReplayRuns) {
   const auto json = nlohmann::json::parse(Contents(Path("why/explain.json")));
   EXPECT_EQ(json.at("diagnosis").at("class"), "sliding-window");
   EXPECT_EQ(json.at("diagnosis").at("named").at(0).at("id"), "window-one-long");
+  EXPECT_EQ(json["smallest"]["mask"]["rows"].size(), 1U);
+  EXPECT_NE(text.out.find("What request 0, query head 0 sees in the backend"), std::string::npos);
+  EXPECT_NE(Contents(Path("why/explain.html")).find("Where they differ"), std::string::npos);
   EXPECT_NE(Contents(Path("why/explain.html")).find("window-one-long"), std::string::npos);
   EXPECT_EQ(Attest("replay '" + Path("why/smallest.json") + "'" + wrong).code, 1);
   EXPECT_EQ(Attest("replay '" + Path("why/smallest.json") + "' --backend cpu").code, 0);

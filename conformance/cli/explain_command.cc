@@ -10,6 +10,7 @@
 
 #include "conformance/cli/backend_runner.h"
 #include "conformance/cli/find_case.h"
+#include "conformance/cli/probed_mask.h"
 #include "conformance/cli/record_text.h"
 #include "conformance/cli/subcommand.h"
 #include "conformance/diagnose/explain.h"
@@ -36,7 +37,7 @@ std::string ReplayOf(const ExplainFlags& flags, const std::string& what) {
   return fmt::format("attest replay '{}' --backend {} --seed {}", what, flags.backend, flags.seed);
 }
 
-std::string TextOf(const ExplainFlags& flags, const Explanation& explained,
+std::string TextOf(const ExplainFlags& flags, const Explanation& explained, const ProbedMask& mask,
                    const std::vector<MutantEntry>& catalogue, const std::string& smallest_file) {
   const auto& least = explained.smallest.problem;
   std::string text = RecordText(explained.value, explained.record);
@@ -55,6 +56,7 @@ std::string TextOf(const ExplainFlags& flags, const Explanation& explained,
   if (!explained.smallest_record.reason.empty()) {
     text += fmt::format("  {}\n", explained.smallest_record.reason);
   }
+  text += fmt::format("\nits mask, read off the backend with other inputs: {}", mask.text);
   text += fmt::format("\nto see it again: {}\n", ReplayOf(flags, explained.value.id));
   if (!smallest_file.empty()) {
     text += fmt::format("the smallest:    {}\n", ReplayOf(flags, smallest_file));
@@ -63,23 +65,23 @@ std::string TextOf(const ExplainFlags& flags, const Explanation& explained,
 }
 
 // explain.json, .txt and .html, and the smallest case as a file that replay reads.
-Status WriteFiles(const ExplainFlags& flags, const Explanation& explained,
-                  const std::vector<MutantEntry>& catalogue, const std::string& text) {
+Status WriteFiles(const ExplainFlags& flags, const Explanation& explained, const ProbedMask& mask,
+                  const std::vector<MutantEntry>& catalogue, const nlohmann::ordered_json& json,
+                  const std::string& text) {
   if (Status status = EnsureDirectory(flags.out); !status.ok()) return status;
   const auto write = [&flags](const char* name, const std::string& content) {
     return WriteFileAtomically(flags.out + "/" + name, content);
   };
   Status status = write("smallest.json", CaseToJson(explained.smallest).dump(2) + "\n");
   if (status.ok()) {
-    status = write(
-        "explain.json",
-        ToJson(explained, catalogue).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) +
-            "\n");
+    status = write("explain.json",
+                   json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   }
   if (status.ok()) status = write("explain.txt", text);
   if (status.ok()) {
     status = write("explain.html", ExplanationHtml(explained, catalogue, flags.backend,
-                                                   ReplayOf(flags, flags.out + "/smallest.json")));
+                                                   ReplayOf(flags, flags.out + "/smallest.json"),
+                                                   {.text = mask.text, .svg = mask.svg}));
   }
   return status;
 }
@@ -116,15 +118,18 @@ Result<ExitCode> RunExplain(const ExplainFlags& flags) {
       **session, std::move(*failing), spec->cases.cases,
       {.diagnosis = {.run = run, .without = flags.without}, .most_tried = flags.most_tried});
   const std::vector<MutantEntry> catalogue = MutantCatalogue(spec->clauses);
-  const std::string text =
-      TextOf(flags, explained, catalogue, flags.out.empty() ? "" : flags.out + "/smallest.json");
+  const ProbedMask mask = ProbeMaskOf(**session, explained.smallest);
+  nlohmann::ordered_json json = ToJson(explained, catalogue);
+  json["smallest"]["mask"] = mask.json;
+  const std::string text = TextOf(flags, explained, mask, catalogue,
+                                  flags.out.empty() ? "" : flags.out + "/smallest.json");
   if (!flags.out.empty()) {
-    if (Status status = WriteFiles(flags, explained, catalogue, text); !status.ok()) return status;
+    if (Status status = WriteFiles(flags, explained, mask, catalogue, json, text); !status.ok()) {
+      return status;
+    }
   }
   if (flags.json) {
-    fmt::print(
-        "{}\n",
-        ToJson(explained, catalogue).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {
     fmt::print("{}", text);
   }

@@ -175,7 +175,8 @@ std::string Placed(const Picture& picture, const std::string& heading, int& top,
       "<g transform='translate(0 {})'>{}</g>\n",
       top + 14, EscapeMarkup(heading), top + 22, svg);
   top += 22 + number(" height") + kGap;
-  width = std::max(width, number(" width"));
+  // A bold character of the widest font is less than 9 wide; a page's own may be a monospaced one.
+  width = std::max({width, number(" width"), 28 + 9 * static_cast<int>(heading.size())});
   return text;
 }
 
@@ -247,7 +248,7 @@ std::string DrawSvg(const MaskPictures& pictures, const std::string& title) {
         fmt::format("<text x='14' y='{}' font-size='11'>({})</text>\n", top, EscapeMarkup(note));
     top += 18;
   }
-  width = std::max(width, 28 + static_cast<int>(title.size()) * 8);
+  width = std::max(width, 28 + 10 * static_cast<int>(title.size()));
   return fmt::format(
       "<svg xmlns='http://www.w3.org/2000/svg' width='{0}' height='{1}' viewBox='0 0 {0} {1}' "
       "font-family='sans-serif' fill='#1c1c1c'>\n<rect width='{0}' height='{1}' fill='#fff'/>\n"

@@ -26,7 +26,7 @@ std::string CaseCard(const std::string& title, const Case& value, const Record& 
 
 std::string ExplanationHtml(const Explanation& explanation,
                             const std::vector<MutantEntry>& catalogue, const std::string& backend,
-                            const std::string& replay) {
+                            const std::string& replay, const ReadPicture& mask) {
   std::string text = fmt::format(
       "<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
       "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
@@ -42,6 +42,10 @@ std::string ExplanationHtml(const Explanation& explanation,
                   EscapeMarkup(fmt::format("{}", fmt::join(Needs(explanation.smallest), ", "))));
   text += CaseCard("smallest.json", explanation.smallest, explanation.smallest_record);
   text += fmt::format("<pre>{}</pre></article>\n", EscapeMarkup(replay));
+  text += fmt::format(
+      "<h2>Its mask, read off the backend with other inputs</h2>\n<div class='pictures'>{}</div>\n"
+      "<pre>{}</pre>\n",
+      mask.svg, EscapeMarkup(mask.text));
   return text + "</main>\n</body>\n</html>\n";
 }
 

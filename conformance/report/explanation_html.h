@@ -10,11 +10,17 @@
 
 namespace attest {
 
+// What a prober read of the smallest case: a picture (empty: none), and the same in words.
+struct ReadPicture {
+  std::string text;
+  std::string svg;
+};
+
 // One page that stands alone: the failure, what it behaves like, and the smallest case with
-// `replay`, the command that runs it.
+// `replay`, the command that runs it, and with its mask.
 std::string ExplanationHtml(const Explanation& explanation,
                             const std::vector<MutantEntry>& catalogue, const std::string& backend,
-                            const std::string& replay);
+                            const std::string& replay, const ReadPicture& mask);
 
 }  // namespace attest
 
