@@ -135,6 +135,15 @@ if [ -x build/release/bin/attest ]; then
   step "every MUST clause has a passing case" "$bin/attest-coverage" build/certificate/records.jsonl \
     build/null/records.jsonl
   show '^clause matrix' "every MUST clause has a passing case"
+  # A claim that went missing would pass as an empty run: these have it or fail.
+  for claimant in cpu mutant:faithful; do
+    for profile in graph batch-invariant; do
+      step "$claimant claims $profile" "$bin/attest" certify --backend "$claimant" --tier ci --profile "$profile"
+    done
+  done
+  step "null claims no graphs" expect 1 "$bin/attest" certify --backend null --tier ci --profile graph
+  step "graph suite through GoogleTest" build/release/bin/attest_suite --backend cpu --tier ci \
+    --require graph,batch-invariant --gtest_filter='graph/*' --gtest_brief=1
   step "suite through GoogleTest" env ATTEST_BACKEND=cpu build/release/bin/attest_suite --gtest_brief=1
   step "killed runs resume to the same records" ci/resume_test.sh "$bin/attest"
   step "the tutorial backend" backends/tutorial_test.sh "$bin/attest"

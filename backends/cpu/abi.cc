@@ -16,8 +16,10 @@
 #include "backends/cpu/argument_check.h"
 #include "backends/cpu/element_type.h"
 #include "backends/cpu/forward.h"
+#include "backends/cpu/graph.h"
 #include "backends/cpu/limits.h"
 #include "backends/cpu/merge.h"
+#include "backends/cpu/persistent.h"
 #include "backends/cpu/problem_check.h"
 #include "backends/cpu/write_kv.h"
 #include "spec/abi/attest.h"
@@ -45,7 +47,7 @@ constexpr std::uint64_t kFeatures =
     ATTEST_CLAIM_DETERMINISTIC | ATTEST_CLAIM_BATCH_INVARIANT | ATTEST_CLAIM_CHUNK_INVARIANT |
     ATTEST_CLAIM_UNEQUAL_HEAD_DIMS | ATTEST_CLAIM_KV_SCALE_PER_TENSOR |
     ATTEST_CLAIM_KV_SCALE_PER_HEAD | ATTEST_CLAIM_KV_SCALE_PER_TOKEN_HEAD | ATTEST_CLAIM_WRITE_KV |
-    ATTEST_CLAIM_MERGE;
+    ATTEST_CLAIM_MERGE | ATTEST_CLAIM_COPY_TO_PERSISTENT;
 
 attest_status_t Report(attest_error_t* error, attest_status_t status, std::string_view text) {
   if (error != nullptr && status != ATTEST_OK) {
@@ -75,7 +77,7 @@ attest_status_t FillClaims(void* /*self*/, attest_claims_t* claims, attest_error
   }
   *claims = {};
   claims->struct_size = size;
-  claims->graph_level = ATTEST_GRAPH_NONE;
+  claims->graph_level = ATTEST_GRAPH_ALWAYS;
   claims->features = kFeatures;
   claims->name = "cpu";
   claims->version = "0.1";
@@ -127,6 +129,54 @@ attest_status_t MergeStates(void* /*self*/, const attest_problem_t* problem,
   });
 }
 
+Answer CheckCall(const attest_problem_t& problem, const attest_forward_args_t& args) {
+  if (Answer answer = CheckProblem(problem); !answer.ok()) return answer;
+  return CheckArguments(problem, args);
+}
+
+Graph& GraphOf(attest_graph_t* graph) { return *reinterpret_cast<Graph*>(graph); }
+
+attest_status_t GraphCapture(void* self, const attest_problem_t* maximum,
+                             const attest_forward_args_t* args, attest_graph_t** out_graph,
+                             attest_error_t* error) {
+  return Guarded(error, [&]() -> Answer {
+    if (Answer answer = CheckCall(*maximum, *args); !answer.ok()) return answer;
+    static_cast<Engine*>(self)->Reserve(maximum->head_dim_qk, maximum->head_dim_v);
+    *out_graph = reinterpret_cast<attest_graph_t*>(new Graph(*maximum, *args));
+    return {};
+  });
+}
+
+attest_status_t GraphUpdate(void* /*self*/, attest_graph_t* graph, const attest_problem_t* step,
+                            const attest_forward_args_t* args, attest_error_t* error) {
+  return Guarded(error, [&]() -> Answer {
+    if (Answer answer = CheckCall(*step, *args); !answer.ok()) return answer;
+    return GraphOf(graph).Update(*step, *args);
+  });
+}
+
+attest_status_t GraphReplay(void* self, attest_graph_t* graph, attest_error_t* error) {
+  return Guarded(error, [&]() -> Answer {
+    GraphOf(graph).Replay(*static_cast<Engine*>(self));
+    return {};
+  });
+}
+
+attest_status_t GraphInspect(void* /*self*/, attest_graph_t* graph, std::int32_t index,
+                             attest_persistent_view_t* out_view, attest_error_t* error) {
+  return Guarded(error, [&] { return GraphOf(graph).Inspect(index, *out_view); });
+}
+
+attest_status_t GraphDestroy(void* /*self*/, attest_graph_t* graph, attest_error_t* /*error*/) {
+  delete &GraphOf(graph);
+  return ATTEST_OK;
+}
+
+attest_status_t Copy(void* /*self*/, const attest_tensor_t* buffer, const attest_tensor_t* source,
+                     attest_tensor_t* view, attest_error_t* error) {
+  return Guarded(error, [&] { return CopyToPersistent(*buffer, *source, *view); });
+}
+
 // Every call returns when all is written.
 attest_status_t Synchronize(void* /*self*/, attest_error_t* /*error*/) { return ATTEST_OK; }
 
@@ -164,6 +214,12 @@ Answer Open(std::string_view selector, std::string_view options, attest_backend_
   backend.synchronize = Synchronize;
   backend.write_kv = WriteCache;
   backend.merge = MergeStates;
+  backend.graph_capture = GraphCapture;
+  backend.graph_update = GraphUpdate;
+  backend.graph_replay = GraphReplay;
+  backend.graph_inspect = GraphInspect;
+  backend.graph_destroy = GraphDestroy;
+  backend.copy_to_persistent = Copy;
   return {};
 }
 

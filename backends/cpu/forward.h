@@ -4,6 +4,7 @@
 #ifndef ATTEST_BACKENDS_CPU_FORWARD_H_
 #define ATTEST_BACKENDS_CPU_FORWARD_H_
 
+#include <cstdint>
 #include <vector>
 
 #include "backends/cpu/parallel.h"
@@ -11,6 +12,13 @@
 #include "spec/abi/attest.h"
 
 namespace attest::cpu {
+
+// The tiles of a call, in the order of its requests. The cut depends on the lengths of each request
+// alone, and so do the bits of its results.
+void FindTiles(const attest_problem_t& problem, const attest_forward_args_t& args,
+               std::vector<RowTile>& tiles);
+// No step within `maximum` has more.
+std::int64_t MostTiles(const attest_problem_t& maximum);
 
 class Engine {
  public:
@@ -20,9 +28,17 @@ class Engine {
   // written.
   void Forward(const attest_problem_t& problem, const attest_forward_args_t& args);
 
+  // Memory for heads of these sizes; Attend needs it and allocates none. May throw std::bad_alloc.
+  void Reserve(int head_dim_qk, int head_dim_v);
+  void Attend(const attest_problem_t& problem, const attest_forward_args_t& args,
+              const std::vector<RowTile>& tiles);
+
  private:
   Parallel parallel_;
   std::vector<Scratch> scratch_;  // one for each thread
+  // A call of smaller heads never takes memory away that a graph counts on.
+  int largest_qk_ = 0;
+  int largest_v_ = 0;
 };
 
 }  // namespace attest::cpu

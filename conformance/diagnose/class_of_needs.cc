@@ -64,6 +64,10 @@ std::string_view ClassOfNeeds(const Case& smallest, const Record& record) {
   if (record.rule == "bitwise") {
     return smallest.kind == CaseKind::kDeterminism ? "" : "batch-invariance";
   }
+  // Eager calls of the same problems have cases of their own.
+  if (smallest.kind == CaseKind::kGraph || smallest.kind == CaseKind::kCopyToPersistent) {
+    return "graph-stale-metadata";
+  }
   if (!HasNumbers(smallest.kind) || (record.rule != "bound" && record.rule != "exact")) return {};
   const std::vector<std::string_view> classes = ClassesOfFeatures(smallest);
   const bool more_pages = p.block_size > 0 && MaxSeqLen(p) > p.block_size;

@@ -94,6 +94,18 @@ INSTANTIATE_TEST_SUITE_P(Shelf, Diagnoses,
                            return name;
                          });
 
+// Two that a real system had: a view with the source's pitch, and a fallback to an eager call.
+TEST(DiagnosesGraphs, NameTheMistakeOfAReplay) {
+  for (const std::string id : {"graph-table-as-strided", "graph-eager-fallback"}) {
+    const auto session = OpenMutant(id);
+    const Observation failing = FirstFailure(*session, "graph");
+    const DiagnosisOptions options{.run = {.arithmetic = session->claims().arithmetic}};
+    const Diagnosis diagnosis = Diagnose(*session, failing, {failing.value}, options);
+    EXPECT_EQ(Ids(diagnosis.named), std::vector<std::string>{id}) << DiagnosisText(diagnosis, {});
+    EXPECT_EQ(diagnosis.bug_class, "graph-stale-metadata");
+  }
+}
+
 TEST(Explain, FindsTheSmallestCaseOfAWindowThatIsOneTooLong) {
   const auto session = OpenMutant("window-one-long");
   Observation failing = FirstFailure(*session, "windows");

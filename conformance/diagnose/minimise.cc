@@ -15,6 +15,7 @@ class Steps {
   explicit Steps(const Case& value) : value_(value), p_(value.problem) {}
 
   std::vector<Case> All() {
+    Walk();
     Requests();
     Lengths();
     Sizes();
@@ -25,7 +26,8 @@ class Steps {
 
  private:
   void Keep(Case simpler) {
-    if (simpler.problem == p_ && simpler.poison == value_.poison) return;
+    const bool walks_less = simpler.steps.size() < value_.steps.size();
+    if (simpler.problem == p_ && simpler.poison == value_.poison && !walks_less) return;
     if (!Validate(simpler.problem).ok() || !ValidateKind(simpler).ok()) return;
     simpler.content_hash = ContentHash(simpler);
     simpler_.push_back(std::move(simpler));
@@ -35,6 +37,15 @@ class Steps {
     Case simpler = value_;
     edit(simpler.problem);
     Keep(std::move(simpler));
+  }
+
+  // The last steps first: a step leaves behind what the next ones meet.
+  void Walk() {
+    for (std::size_t i = value_.steps.size(); i-- > 0 && value_.steps.size() > 1;) {
+      Case simpler = value_;
+      simpler.steps.erase(simpler.steps.begin() + static_cast<std::ptrdiff_t>(i));
+      Keep(std::move(simpler));
+    }
   }
 
   // Takes request `r` out, with all that is said about it.
@@ -204,6 +215,7 @@ std::vector<std::string> Needs(const Case& value) {
   const auto add = [&needs](bool needed, std::string text) {
     if (needed) needs.push_back(std::move(text));
   };
+  add(!value.steps.empty(), fmt::format("{} steps", value.steps.size()));
   add(p.attention_type != AttentionType::kDecoder, std::string(Name(p.attention_type)));
   add(p.causality != Causality::kCausal, std::string(Name(p.causality)));
   add(p.window_left > 0, fmt::format("window_left {}", p.window_left));

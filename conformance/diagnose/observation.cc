@@ -22,6 +22,9 @@ bool HasForwardNumbers(CaseKind kind) {
     case CaseKind::kMerge:
     case CaseKind::kCascade:
     case CaseKind::kAfterOthers:  // of the call after others; alone it is another call
+    case CaseKind::kGraph:        // of replays; an eager call is another question
+    case CaseKind::kCopyToPersistent:
+    case CaseKind::kServingLoop:
       return false;
     default:
       return true;

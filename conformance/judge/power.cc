@@ -8,6 +8,8 @@
 #include <string_view>
 
 #include "conformance/judge/compare.h"
+#include "conformance/judge/graph_walk.h"
+#include "conformance/judge/persistent_copy.h"
 #include "conformance/judge/power_calls.h"
 #include "conformance/judge/preludes.h"
 #include "conformance/mutants/in_process.h"
@@ -177,6 +179,7 @@ std::string_view MutantOfOrder(CaseKind kind) {
     case CaseKind::kNeighbours:
       return "tile-shares-maximum";
     case CaseKind::kBatchInvariance:
+    case CaseKind::kServingLoop:
       return "splits-follow-batch";
     case CaseKind::kChunkInvariance:
       return "tiles-start-at-chunk";
@@ -248,7 +251,12 @@ std::vector<std::string> ExposedMutants(const Case& value, const CaseInputs& inp
       return {"contradiction-computed"};
     case CaseKind::kWriteKv:
     case CaseKind::kMerge:
+    case CaseKind::kCopyToPersistent:
       return ExposedOf(value, TrialOf(value, inputs, expected, options), options.all);
+    case CaseKind::kGraph: {
+      const Result<GraphWalk> walk = BuildGraphWalk(value, {.statistics = false});
+      return walk.ok() ? ExposedByWalk(value, *walk, options.all) : std::vector<std::string>();
+    }
     default:
       break;
   }
@@ -273,6 +281,16 @@ Trial TrialOf(const Case& value, const CaseInputs& inputs, const Expected& expec
   if (value.kind == CaseKind::kMerge) {
     return [&](const Mutant& mutant, std::size_t) {
       return MergeExposes(inputs, value.parts, expected, mutant);
+    };
+  }
+  if (value.kind == CaseKind::kCopyToPersistent) {
+    return [&value](const Mutant& mutant, std::size_t) { return CopyExposes(value, mutant); };
+  }
+  if (value.kind == CaseKind::kGraph) {
+    const auto walk =
+        std::make_shared<Result<GraphWalk>>(BuildGraphWalk(value, {.statistics = false}));
+    return [walk, &value](const Mutant& mutant, std::size_t) {
+      return walk->ok() && WalkExposes(value, **walk, mutant);
     };
   }
   const auto certificate = std::make_shared<Certificate>(value, inputs, expected, options);

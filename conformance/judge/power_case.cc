@@ -19,6 +19,8 @@ Result<Expected> PowerExpectation(const Case& value, const CaseInputs& inputs,
     case CaseKind::kRefusal:
     case CaseKind::kInvalid:
     case CaseKind::kWriteKv:
+    case CaseKind::kGraph:
+    case CaseKind::kCopyToPersistent:
       return Expected{};
     case CaseKind::kMerge:
       return ExpectMerge(value.problem, inputs.image, value.parts, DefaultArithmetic());

@@ -40,13 +40,17 @@ std::uint64_t ClaimOf(CaseKind kind) {
     case CaseKind::kCascade:
       return ATTEST_CLAIM_MERGE;
     case CaseKind::kBatchInvariance:
+    case CaseKind::kServingLoop:
       return ATTEST_CLAIM_BATCH_INVARIANT;
+    case CaseKind::kCopyToPersistent:
+      return ATTEST_CLAIM_COPY_TO_PERSISTENT;
     case CaseKind::kChunkInvariance:
       return ATTEST_CLAIM_CHUNK_INVARIANT;
     case CaseKind::kForward:
     case CaseKind::kRefusal:
     case CaseKind::kInvalid:
     case CaseKind::kAfterOthers:
+    case CaseKind::kGraph:
       break;
   }
   return 0;
@@ -101,6 +105,12 @@ Expectation ExpectationOf(const Claims& claims, const Case& written) {
   if ((claims.features & claim) != claim) {
     return {.reason = "does not claim " + DescribeFeatures(claim)};
   }
+  if (value.kind == CaseKind::kCopyToPersistent) return {.expected = true};  // computes nothing
+  if (value.kind == CaseKind::kGraph && claims.graph_level < GraphLevelOf(value)) {
+    return {.reason = claims.graph_level == ATTEST_GRAPH_NONE
+                          ? "does not claim graphs"
+                          : "does not claim graphs of such steps"};
+  }
   Expectation expectation = Inside(claims, value.problem);
   if (value.kind != CaseKind::kCascade || !expectation.expected) return expectation;
   return Inside(claims, PrefixProblem(value.problem));
@@ -114,6 +124,15 @@ Record RunCase(Session& session, const Case& written, const RunOptions& options)
   }
   if (value.kind == CaseKind::kMerge) {
     return RunMergeCase(session, value, options, std::move(record));
+  }
+  if (value.kind == CaseKind::kGraph) {
+    return RunGraphCase(session, value, options, std::move(record));
+  }
+  if (value.kind == CaseKind::kCopyToPersistent) {
+    return RunCopyToPersistentCase(session, value, options, std::move(record));
+  }
+  if (value.kind == CaseKind::kServingLoop) {
+    return RunServingLoopCase(session, value, options, std::move(record));
   }
   Result<CaseInputs> inputs = BuildInputs(value, options.seed);
   if (!inputs.ok()) return With(std::move(record), Verdict::kMistrusted, inputs.status().message());
@@ -137,6 +156,9 @@ Record RunCase(Session& session, const Case& written, const RunOptions& options)
     case CaseKind::kForward:
     case CaseKind::kWriteKv:
     case CaseKind::kMerge:
+    case CaseKind::kGraph:
+    case CaseKind::kCopyToPersistent:
+    case CaseKind::kServingLoop:
       break;
   }
   return JudgeForward(session, value, *inputs, options, std::move(record)).record;

@@ -39,6 +39,12 @@ Record RunChunkInvarianceCase(Session& session, const Case& value, const CaseInp
 Record RunAfterOthersCase(Session& session, const Case& value, const CaseInputs& inputs,
                           const RunOptions& options, Record record);
 
+Record RunGraphCase(Session& session, const Case& value, const RunOptions& options, Record record);
+Record RunCopyToPersistentCase(Session& session, const Case& value, const RunOptions& options,
+                               Record record);
+Record RunServingLoopCase(Session& session, const Case& value, const RunOptions& options,
+                          Record record);
+
 Record RunWriteKvCase(Session& session, const Case& value, const RunOptions& options,
                       Record record);
 Record RunMergeCase(Session& session, const Case& value, const RunOptions& options, Record record);

@@ -44,10 +44,12 @@ Record RunRefusalCase(Session& session, const Case& value, const CaseInputs& inp
                       Record record) {
   record.rule = "refusal";
   record.exposes = ExposedMutants(value, inputs, {}, {});
-  // write_kv and merge are members of the table: not offered is a NULL there, and a table that
-  // offers one without the claim is rejected when it is opened. No problem asks for them, so there
-  // is nothing to call, and an open session is the answer.
-  if (value.feature == ATTEST_CLAIM_WRITE_KV || value.feature == ATTEST_CLAIM_MERGE) {
+  // These are members of the table: not offered is a NULL there, and a table that offers one
+  // without the claim is rejected when it is opened. No problem asks for them, so there is nothing
+  // to call, and an open session is the answer.
+  constexpr std::uint64_t kMembers =
+      ATTEST_CLAIM_WRITE_KV | ATTEST_CLAIM_MERGE | ATTEST_CLAIM_COPY_TO_PERSISTENT;
+  if ((value.feature & kMembers) != 0) {
     record.verdict = Verdict::kPass;
     return record;
   }

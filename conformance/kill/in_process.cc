@@ -22,7 +22,7 @@ constexpr std::size_t kKept = 3;        // cases that are named for each mutant
 bool IsToldByNumbers(const Mutant& mutant) {
   const Hooks& hooks = mutant.hooks;
   return hooks.no_arithmetic.empty() || hooks.slot != nullptr || hooks.write != nullptr ||
-         hooks.merge != nullptr;
+         hooks.merge != nullptr || hooks.of_graphs() || hooks.copy != CopyFault::kNone;
 }
 
 // What one case has to say.

@@ -7,9 +7,11 @@
 #include <exception>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "conformance/mutants/attention.h"
 #include "conformance/mutants/checks.h"
+#include "conformance/mutants/graph.h"
 #include "conformance/mutants/remember.h"
 
 namespace attest {
@@ -28,7 +30,7 @@ constexpr attest_range_t kHeadDims = {1, 1024, 1};
 constexpr attest_range_t kGroupSizes = {1, 128, 1};
 constexpr attest_range_t kBlockSizes = {1, 1024, 1};
 // Everything.
-constexpr std::uint64_t kFeatures = (ATTEST_CLAIM_MERGE << 1) - 1;
+constexpr std::uint64_t kFeatures = (ATTEST_CLAIM_COPY_TO_PERSISTENT << 1) - 1;
 
 struct Instance {
   const Mutant* mutant;
@@ -76,6 +78,7 @@ attest_status_t FillClaims(void* self, attest_claims_t* claims, attest_error_t* 
   claims->vendor = "attest";
   claims->device_name = "one core";
   claims->features = kFeatures;
+  claims->graph_level = ATTEST_GRAPH_ALWAYS;
   if (instance.lacks_softcap()) claims->features &= ~ATTEST_CLAIM_SOFTCAP;
   claims->query_dtypes = claims->output_dtypes = kWide.data();
   claims->num_query_dtypes = claims->num_output_dtypes = kWide.size();
@@ -188,6 +191,78 @@ attest_status_t Merge(void* self, const attest_problem_t* /*problem*/,
   });
 }
 
+attest_status_t CopyToPersistent(void* self, const attest_tensor_t* buffer,
+                                 const attest_tensor_t* source, attest_tensor_t* view,
+                                 attest_error_t* error) {
+  return Guarded(error, [&]() -> Finding {
+    const CopyFault fault = InstanceOf(self).mutant->hooks.copy;
+    std::string why = MutantCopyToPersistent(fault, *buffer, *source, *view);
+    if (why.empty()) return {};
+    return {ATTEST_INVALID_ARGUMENT, std::move(why)};
+  });
+}
+
+MutantGraph& GraphOf(attest_graph_t* graph) { return *reinterpret_cast<MutantGraph*>(graph); }
+
+Finding CheckCall(const Instance& instance, const attest_problem_t& problem,
+                  const attest_forward_args_t& args) {
+  if (Finding finding = CheckProblem(instance, problem); finding.status != ATTEST_OK) {
+    return finding;
+  }
+  return CheckMutantArguments(problem, args);
+}
+
+attest_status_t GraphCapture(void* self, const attest_problem_t* maximum,
+                             const attest_forward_args_t* args, attest_graph_t** out_graph,
+                             attest_error_t* error) {
+  return Guarded(error, [&]() -> Finding {
+    const Instance& instance = InstanceOf(self);
+    if (Finding finding = CheckCall(instance, *maximum, *args); finding.status != ATTEST_OK) {
+      return finding;
+    }
+    *out_graph =
+        reinterpret_cast<attest_graph_t*>(new MutantGraph(*instance.mutant, *maximum, *args));
+    return {};
+  });
+}
+
+attest_status_t GraphUpdate(void* self, attest_graph_t* graph, const attest_problem_t* step,
+                            const attest_forward_args_t* args, attest_error_t* error) {
+  return Guarded(error, [&]() -> Finding {
+    if (Finding finding = CheckCall(InstanceOf(self), *step, *args); finding.status != ATTEST_OK) {
+      return finding;
+    }
+    if (std::string why = GraphOf(graph).Misfit(*step); !why.empty()) {
+      return {ATTEST_INVALID_ARGUMENT, std::move(why)};
+    }
+    GraphOf(graph).Update(*step, *args);
+    return {};
+  });
+}
+
+attest_status_t GraphReplay(void* /*self*/, attest_graph_t* graph, attest_error_t* error) {
+  return Guarded(error, [&]() -> Finding {
+    GraphOf(graph).Replay();
+    return {};
+  });
+}
+
+attest_status_t GraphInspect(void* /*self*/, attest_graph_t* graph, std::int32_t index,
+                             attest_persistent_view_t* out_view, attest_error_t* error) {
+  const PersistentBuffer* buffer = GraphOf(graph).Inspect(index);
+  if (buffer == nullptr) return Report(error, ATTEST_INVALID_ARGUMENT, "index: past the last view");
+  out_view->name = buffer->name;
+  out_view->view = buffer->View();
+  out_view->buffer = buffer->Whole();
+  out_view->buffer_bytes = buffer->bytes.size();
+  return ATTEST_OK;
+}
+
+attest_status_t GraphDestroy(void* /*self*/, attest_graph_t* graph, attest_error_t* /*error*/) {
+  delete &GraphOf(graph);
+  return ATTEST_OK;
+}
+
 attest_status_t Synchronize(void* /*self*/, attest_error_t* /*error*/) { return ATTEST_OK; }
 
 void Close(void* self) { delete static_cast<Instance*>(self); }
@@ -228,5 +303,11 @@ attest_status_t attest_backend_open(uint32_t abi_version, const char* selector, 
   backend->synchronize = attest::Synchronize;
   backend->write_kv = attest::WriteKv;
   backend->merge = attest::Merge;
+  backend->copy_to_persistent = attest::CopyToPersistent;
+  backend->graph_capture = attest::GraphCapture;
+  backend->graph_update = attest::GraphUpdate;
+  backend->graph_replay = attest::GraphReplay;
+  backend->graph_inspect = attest::GraphInspect;
+  backend->graph_destroy = attest::GraphDestroy;
   return ATTEST_OK;
 }

@@ -172,6 +172,41 @@ struct SlotAsked {
   std::int64_t block_size = 1;
 };
 
+// What is wrong with a graph whose eager calls are right: graph.h says what the faithful one does.
+enum class GraphFault : std::uint8_t {
+  kNone,
+  kTableAsStrided,      // rows are copied as they are, into a buffer that is read with its pitch
+  kEagerFallback,       // a narrower step is computed by update, and replay does nothing
+  kViewOfSource,        // of a narrower table the caller's own is taken, and the buffer is stale
+  kTableOfCapture,      // the table is not copied
+  kLengthsOfCapture,    // seq_lens are not copied
+  kStartsOfCapture,     // query_start_loc is not copied
+  kCausalityOfCapture,  // request_causal is not copied
+  kTailNotReset,        // requests that a step has not keep what an earlier one had
+  kPhantomRequest,      // the same, of the first of them
+  kOneStepLate,         // metadata is that of the step before
+  kPaddedRowsWritten,   // rows past the step's are written, as zeros
+  kWorkEscapes,         // nothing was recorded
+  kLseEscapes,          // nothing that writes the LSE was recorded
+  kInputsAtUpdate,      // the query is the one that update met
+  kLengthsDrift,        // each replay adds a key to every request
+  kBufferMoves,         // every update has another buffer for the table
+  kFitByRequests,       // whether a step fits is asked of the number of requests alone
+  kOtherScaleAccepted,  // a step with another scale is replayed with the captured one
+};
+
+// What is wrong with copy_to_persistent.
+enum class CopyFault : std::uint8_t {
+  kNone,
+  kStridesOfSource,  // elements lie, and the view reads, with the source's strides
+  kViewOfSource,     // the view is the source
+  kWholeBuffer,      // the view has the buffer's shape
+  kTailCleared,      // what lies past the source is set to 0
+  kTruncates,        // what does not fit is left out
+  kBroadcasts,       // a lower rank is spread over the buffer
+  kConverts,         // another integer type is converted
+};
+
 // Each is null in the faithful attention. "edits" changes what the faithful one made.
 struct Hooks {
   // The row: position, length, KV head, table row, query row.
@@ -220,6 +255,13 @@ struct Hooks {
   void (*write)(WriteRules& edits) = nullptr;
   void (*merge)(MergeRules& edits) = nullptr;
 
+  // Graphs and persistent buffers. `replayed` takes the place of these hooks in what a graph
+  // replays; memory.first is then the capture.
+  GraphFault graph = GraphFault::kNone;
+  const Hooks* replayed = nullptr;
+  CopyFault copy = CopyFault::kNone;
+  bool of_graphs() const { return graph != GraphFault::kNone || replayed != nullptr; }
+
   // Behind the ABI only: no arithmetic is wrong.
   bool defaults_unknown_values = false;
   bool refuses_after_yes = false;
@@ -266,6 +308,7 @@ std::vector<Mutant> SoftmaxMutants();
 std::vector<Mutant> CallMutants();
 std::vector<Mutant> BoundsMutants();
 std::vector<Mutant> DraftMutants();
+std::vector<Mutant> GraphMutants();
 std::vector<Mutant> PrecisionMutants();
 std::vector<Mutant> SizeMutants();
 std::vector<Mutant> SplitMutants();

@@ -14,6 +14,14 @@ std::vector<std::int32_t> Numbers(const attest_tensor_t& tensor) {
   return numbers;
 }
 
+void KeepMask(const attest_problem_t& problem, const attest_forward_args_t& args, Memory& memory) {
+  if (problem.custom_mask_kind != ATTEST_MASK_BOOLEAN) return;
+  const std::byte* const first = AtOffset(args.custom_mask, 0);
+  memory.mask.assign(first, first + LastOffset(args.custom_mask) + 1);
+}
+
+}  // namespace
+
 EarlierCall Kept(const attest_problem_t& problem, const attest_forward_args_t& args) {
   EarlierCall kept{.problem = problem,
                    .query_start_loc = Numbers(args.query_start_loc),
@@ -27,14 +35,6 @@ EarlierCall Kept(const attest_problem_t& problem, const attest_forward_args_t& a
   }
   return kept;
 }
-
-void KeepMask(const attest_problem_t& problem, const attest_forward_args_t& args, Memory& memory) {
-  if (problem.custom_mask_kind != ATTEST_MASK_BOOLEAN) return;
-  const std::byte* const first = AtOffset(args.custom_mask, 0);
-  memory.mask.assign(first, first + LastOffset(args.custom_mask) + 1);
-}
-
-}  // namespace
 
 CallMemories::Shape CallMemories::ShapeOf(const attest_problem_t& p) {
   return {p.num_requests, p.num_actual_tokens, p.num_q_heads,

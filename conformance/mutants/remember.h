@@ -13,6 +13,9 @@
 
 namespace attest {
 
+// What can be kept of a call.
+EarlierCall Kept(const attest_problem_t& problem, const attest_forward_args_t& args);
+
 // Of one instance of a backend. Calls of one shape (requests, tokens, heads, head sizes) share what
 // is kept.
 class CallMemories {

@@ -312,6 +312,28 @@ std::vector<Mutant> BatchMutants() {
                        rules.split = std::max<std::int64_t>(2, CeilDiv(TotalKeys(call), 8));
                      },
                  .no_arithmetic = kSameValues}},
+      {.id = "common-prefix-apart",
+       .bug_class = "batch-invariance",
+       .clause = "DET-03",
+       .sentence = "a prefix that all requests of the batch share is a partial state of its own",
+       .reference = "kept as a standard mutation; vLLM v1/attention/backends/flash_attn.py "
+                    "(use_cascade_attention)",
+       .hooks = {.softmax =
+                     [](const Call& call, const Row&, const Terms&, SoftmaxRules& rules) {
+                       rules.split = SharedPrefix(call);
+                     },
+                 .no_arithmetic = kSameValues}},
+      {.id = "long-requests-split-by-batch",
+       .bug_class = "batch-invariance",
+       .clause = "DET-03",
+       .sentence = "beyond 1024 keys the number of splits depends on how many requests there are",
+       .reference = "kept as a standard mutation; the class is vllm-project/flash-attention#110",
+       .hooks = {.softmax =
+                     [](const Call& call, const Row& row, const Terms&, SoftmaxRules& rules) {
+                       if (row.seq_len <= 1024) return;
+                       rules.split = CeilDiv(row.seq_len, 2 + call.problem.num_requests % 4);
+                     },
+                 .no_arithmetic = kSameValues}},
       {.id = "invariant-mode-runs-one-split",
        .bug_class = "batch-invariance",
        .clause = "DET-03",

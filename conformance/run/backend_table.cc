@@ -76,16 +76,24 @@ BackendAnswer NotOffered(const std::string& member) {
 
 }  // namespace
 
-std::string OfferContradiction(std::uint64_t features, bool write_kv, bool merge) {
-  const auto differs = [features](std::uint64_t bit, bool offered, std::string_view word,
-                                  std::string_view member) -> std::string {
-    const bool claimed = (features & bit) != 0;
+std::string OfferContradiction(const attest_claims_t& claims, const BackendTable::Offers& offers) {
+  const auto differs = [](bool claimed, bool offered, std::string_view word,
+                          std::string_view member) -> std::string {
     if (claimed == offered) return {};
     return claimed ? fmt::format("claims {}, but the table lacks the member {}", word, member)
                    : fmt::format("the table offers {}, but the claims lack {}", member, word);
   };
-  std::string text = differs(ATTEST_CLAIM_WRITE_KV, write_kv, "write-kv", "write_kv");
-  return text.empty() ? differs(ATTEST_CLAIM_MERGE, merge, "merge", "merge") : text;
+  const auto has = [&claims](std::uint64_t bit) { return (claims.features & bit) != 0; };
+  for (const std::string& text :
+       {differs(has(ATTEST_CLAIM_WRITE_KV), offers.write_kv, "write-kv", "write_kv"),
+        differs(has(ATTEST_CLAIM_MERGE), offers.merge, "merge", "merge"),
+        differs(has(ATTEST_CLAIM_COPY_TO_PERSISTENT), offers.copy_to_persistent,
+                "copy-to-persistent", "copy_to_persistent"),
+        differs(claims.graph_level != ATTEST_GRAPH_NONE, offers.graphs, "a graph level",
+                "graph_capture")}) {
+    if (!text.empty()) return text;
+  }
+  return {};
 }
 
 OpenFailure CheckTable(attest_backend_t& table) {
@@ -114,6 +122,15 @@ OpenFailure CheckTable(attest_backend_t& table) {
   if (memory_calls != 0 && memory_calls != 4) {
     return Invalid(
         "allocate, release, copy_to_device and copy_to_host come together or not at all");
+  }
+  const int graph_calls =
+      (table.graph_capture != nullptr ? 1 : 0) + (table.graph_update != nullptr ? 1 : 0) +
+      (table.graph_replay != nullptr ? 1 : 0) + (table.graph_inspect != nullptr ? 1 : 0) +
+      (table.graph_destroy != nullptr ? 1 : 0);
+  if (graph_calls != 0 && graph_calls != 5) {
+    return Invalid(
+        "graph_capture, graph_update, graph_replay, graph_inspect and graph_destroy come together "
+        "or not at all");
   }
   return {};
 }
@@ -186,6 +203,47 @@ BackendAnswer BackendTable::Merge(const attest_problem_t& problem,
   if (!offers_merge()) return NotOffered("merge");
   return Guarded(
       [&](attest_error_t* error) { return table_.merge(table_.self, &problem, &args, error); });
+}
+
+BackendAnswer BackendTable::GraphCapture(const attest_problem_t& maximum,
+                                         const attest_forward_args_t& args,
+                                         attest_graph_t*& graph) {
+  if (!offers_graphs()) return NotOffered("graph_capture");
+  return Guarded([&](attest_error_t* error) {
+    return table_.graph_capture(table_.self, &maximum, &args, &graph, error);
+  });
+}
+
+BackendAnswer BackendTable::GraphUpdate(attest_graph_t* graph, const attest_problem_t& step,
+                                        const attest_forward_args_t& args) {
+  return Guarded([&](attest_error_t* error) {
+    return table_.graph_update(table_.self, graph, &step, &args, error);
+  });
+}
+
+BackendAnswer BackendTable::GraphReplay(attest_graph_t* graph) {
+  return Guarded(
+      [&](attest_error_t* error) { return table_.graph_replay(table_.self, graph, error); });
+}
+
+BackendAnswer BackendTable::GraphInspect(attest_graph_t* graph, std::int32_t index,
+                                         attest_persistent_view_t& view) {
+  return Guarded([&](attest_error_t* error) {
+    return table_.graph_inspect(table_.self, graph, index, &view, error);
+  });
+}
+
+BackendAnswer BackendTable::GraphDestroy(attest_graph_t* graph) {
+  return Guarded(
+      [&](attest_error_t* error) { return table_.graph_destroy(table_.self, graph, error); });
+}
+
+BackendAnswer BackendTable::CopyToPersistent(const attest_tensor_t& buffer,
+                                             const attest_tensor_t& source, attest_tensor_t& view) {
+  if (!offers_copy_to_persistent()) return NotOffered("copy_to_persistent");
+  return Guarded([&](attest_error_t* error) {
+    return table_.copy_to_persistent(table_.self, &buffer, &source, &view, error);
+  });
 }
 
 BackendAnswer BackendTable::Allocate(std::uint64_t bytes, void*& pointer) {

@@ -54,6 +54,31 @@ class BackendTable {
   BackendAnswer WriteKv(const attest_problem_t& problem, const attest_write_kv_args_t& args);
   BackendAnswer Merge(const attest_problem_t& problem, const attest_merge_args_t& args);
 
+  // All of them offered, or none: CheckTable.
+  bool offers_graphs() const { return table_.graph_capture != nullptr; }
+  bool offers_copy_to_persistent() const { return table_.copy_to_persistent != nullptr; }
+  BackendAnswer GraphCapture(const attest_problem_t& maximum, const attest_forward_args_t& args,
+                             attest_graph_t*& graph);
+  BackendAnswer GraphUpdate(attest_graph_t* graph, const attest_problem_t& step,
+                            const attest_forward_args_t& args);
+  BackendAnswer GraphReplay(attest_graph_t* graph);
+  BackendAnswer GraphInspect(attest_graph_t* graph, std::int32_t index,
+                             attest_persistent_view_t& view);
+  BackendAnswer GraphDestroy(attest_graph_t* graph);
+  BackendAnswer CopyToPersistent(const attest_tensor_t& buffer, const attest_tensor_t& source,
+                                 attest_tensor_t& view);
+
+  // What the table offers and the claims have to say.
+  struct Offers {
+    bool write_kv = false;
+    bool merge = false;
+    bool copy_to_persistent = false;
+    bool graphs = false;
+  };
+  Offers offers() const {
+    return {offers_write_kv(), offers_merge(), offers_copy_to_persistent(), offers_graphs()};
+  }
+
   // Only with on_device().
   BackendAnswer Allocate(std::uint64_t bytes, void*& pointer);
   BackendAnswer Release(void* pointer);
@@ -69,8 +94,9 @@ class BackendTable {
 // come together. Forgets members that lie past table.struct_size.
 OpenFailure CheckTable(attest_backend_t& table);
 
-// One line when claims and table say different things about write_kv or merge; else empty.
-std::string OfferContradiction(std::uint64_t features, bool write_kv, bool merge);
+// One line when claims and table say different things about the members that are claimed; else
+// empty.
+std::string OfferContradiction(const attest_claims_t& claims, const BackendTable::Offers& offers);
 
 }  // namespace attest
 

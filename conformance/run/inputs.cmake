@@ -2,7 +2,7 @@
 #
 # From a case to the bytes of its tensors.
 attest_library(attest_inputs
-  SOURCES inputs.cc inputs_masks.cc inputs_merge.cc inputs_pages.cc inputs_place.cc inputs_rows.cc inputs_scales.cc
+  SOURCES inputs.cc inputs_arena.cc inputs_masks.cc inputs_merge.cc inputs_pages.cc inputs_place.cc inputs_rows.cc inputs_scales.cc
           inputs_texts.cc inputs_write_kv.cc
   DEPENDS attest_cases attest_reference)
 

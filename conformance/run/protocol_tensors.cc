@@ -31,6 +31,8 @@ bool IsMember(CallKind kind, std::string_view name) {
       return Names(WriteKvTensors(), name);
     case CallKind::kMerge:
       return Names(MergeTensors(), name) || PartOf(name, "part_out") || PartOf(name, "part_lse");
+    case CallKind::kCopyToPersistent:
+      return name == "buffer" || name == "source";
   }
   return false;
 }
@@ -89,8 +91,10 @@ Status CheckParts(const std::vector<WireTensor>& tensors) {
 
 Status CheckTensor(CallKind kind, const WireTensor& tensor, std::uint64_t image_bytes) {
   if (!IsMember(kind, tensor.name)) {
-    return BadInput(
-        fmt::format("tensor {}: attest_{}_args_t has no such member", tensor.name, Name(kind)));
+    return BadInput(kind == CallKind::kCopyToPersistent
+                        ? fmt::format("tensor {}: neither buffer nor source", tensor.name)
+                        : fmt::format("tensor {}: attest_{}_args_t has no such member", tensor.name,
+                                      Name(kind)));
   }
   if (tensor.dtype == DType::kNone || tensor.shape.size() != tensor.strides.size()) {
     return BadInput(
@@ -119,12 +123,15 @@ std::string_view Name(CallKind kind) {
       return "write_kv";
     case CallKind::kMerge:
       return "merge";
+    case CallKind::kCopyToPersistent:
+      return "copy_to_persistent";
   }
   return "";
 }
 
 std::optional<CallKind> ParseCallKind(std::string_view op) {
-  for (const CallKind kind : {CallKind::kForward, CallKind::kWriteKv, CallKind::kMerge}) {
+  for (const CallKind kind :
+       {CallKind::kForward, CallKind::kWriteKv, CallKind::kMerge, CallKind::kCopyToPersistent}) {
     if (op == Name(kind)) return kind;
   }
   return std::nullopt;
@@ -218,6 +225,9 @@ Status CheckTensors(CallKind kind, const std::vector<WireTensor>& tensors,
         return BadInput(fmt::format("tensor {}: named twice", tensors[i].name));
       }
     }
+  }
+  if (kind == CallKind::kCopyToPersistent && tensors.size() != 2) {
+    return BadInput("tensors: not a buffer and a source");
   }
   return kind == CallKind::kMerge ? CheckParts(tensors) : Status();
 }

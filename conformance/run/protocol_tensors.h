@@ -18,11 +18,12 @@
 namespace attest {
 
 // The calls that carry tensors.
-enum class CallKind : std::uint8_t { kForward, kWriteKv, kMerge };
-std::string_view Name(CallKind kind);  // "forward" "write_kv" "merge": the op
+enum class CallKind : std::uint8_t { kForward, kWriteKv, kMerge, kCopyToPersistent };
+std::string_view Name(CallKind kind);  // "forward" "write_kv" "merge" "copy_to_persistent": the op
 std::optional<CallKind> ParseCallKind(std::string_view op);
 
-// A tensor of the call's arguments, by its member's name; of a merge part_out_0, part_lse_0, ...
+// A tensor of the call's arguments, by its member's name; of a merge part_out_0, part_lse_0, ...;
+// of copy_to_persistent buffer and source.
 struct WireTensor {
   std::string name;
   DType dtype = DType::kNone;

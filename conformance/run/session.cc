@@ -110,15 +110,25 @@ class ProcessSession final : public Session {
                      CallImage& image) override;
   CallResult Merge(const attest_problem_t& problem, double multiply_adds,
                    CallImage& image) override;
+  CallResult CopyToPersistent(CallImage& image, std::optional<SeenTensor>& view) override;
+  CallResult GraphCapture(const attest_problem_t& maximum, double multiply_adds,
+                          CallImage& image) override;
+  CallResult GraphUpdate(const attest_problem_t& step, CallImage& image) override;
+  CallResult GraphReplay(double multiply_adds, CallImage& image) override;
+  CallResult GraphInspect(int index, SeenView& view) override;
+  CallResult GraphDestroy() override;
   void StartAfresh() override;
 
  private:
+  Answered AskGraph(const std::string& op, Json request, double deadline_s, CallImage* image);
   CallResult CallOnImage(CallKind kind, const attest_problem_t& problem, double multiply_adds,
                          CallImage& image);
   std::vector<std::string> Command() const;
   bool IsOfAnEarlierCall(const Json& seq) const;
   CallResult Call(const std::string& op, const Json& request, double deadline_s,
                   const CallImage* image);
+  Answered CallAnswered(const std::string& op, const Json& request, double deadline_s,
+                        const CallImage* image);
   Answered Ask(const std::string& op, Json request, double deadline_s);
   Answered Hello();
   CallResult EnsureChild();
@@ -280,16 +290,25 @@ CallResult ProcessSession::EnsureChild() {
 
 // A call that met what an earlier one left behind (a spare answer in the stream, a child on its way
 // out) is asked once more, of a fresh child.
-CallResult ProcessSession::Call(const std::string& op, const Json& request, double deadline_s,
-                                const CallImage* image) {
+Answered ProcessSession::CallAnswered(const std::string& op, const Json& request, double deadline_s,
+                                      const CallImage* image) {
   for (bool again = false;; again = true) {
-    if (CallResult ready = EnsureChild(); ready.end != CallEnd::kAnswered) return ready;
+    if (CallResult ready = EnsureChild(); ready.end != CallEnd::kAnswered) {
+      return {.result = std::move(ready), .answer = {}, .incident = {}};
+    }
     if (image != nullptr) {
-      if (Status status = image_->Write(image->bytes); !status.ok()) return CannotStart(status);
+      if (Status status = image_->Write(image->bytes); !status.ok()) {
+        return {.result = CannotStart(status), .answer = {}, .incident = {}};
+      }
     }
     Answered answered = Ask(op, request, deadline_s);
-    if (answered.incident.empty() || again) return std::move(answered.result);
+    if (answered.incident.empty() || again) return answered;
   }
+}
+
+CallResult ProcessSession::Call(const std::string& op, const Json& request, double deadline_s,
+                                const CallImage* image) {
+  return CallAnswered(op, request, deadline_s, image).result;
 }
 
 CallResult ProcessSession::Supports(const attest_problem_t& problem) {
@@ -327,6 +346,89 @@ CallResult ProcessSession::CallOnImage(CallKind kind, const attest_problem_t& pr
   return result;
 }
 
+CallResult ProcessSession::CopyToPersistent(CallImage& image, std::optional<SeenTensor>& view) {
+  Answered answered =
+      CallAnswered("copy_to_persistent",
+                   {{"image_bytes", image.bytes.size()}, {"tensors", TensorsToJson(image)}},
+                   options_.deadline_floor_s, &image);
+  if (answered.result.end != CallEnd::kAnswered) return std::move(answered.result);
+  if (Status status = image_->Read(image.bytes); !status.ok()) return CannotStart(status);
+  if (answered.result.status != ATTEST_OK) return std::move(answered.result);
+  Result<SeenTensor> seen = SeenTensorFromJson(answered.answer.value("view", Json()), "view");
+  if (!seen.ok()) return ProtocolError("answered copy_to_persistent: " + seen.status().message());
+  view = std::move(*seen);
+  return std::move(answered.result);
+}
+
+CallResult ProcessSession::GraphCapture(const attest_problem_t& maximum, double multiply_adds,
+                                        CallImage& image) {
+  CallResult result = Call("graph_capture",
+                           {{"problem", ToJson(maximum)},
+                            {"image_bytes", image.bytes.size()},
+                            {"tensors", TensorsToJson(image)}},
+                           pace_.DeadlineSeconds(multiply_adds), &image);
+  if (result.end != CallEnd::kAnswered) return result;
+  if (Status status = image_->Read(image.bytes); !status.ok()) return CannotStart(status);
+  return result;
+}
+
+// A fresh child would have no graph, so nothing is asked twice.
+Answered ProcessSession::AskGraph(const std::string& op, Json request, double deadline_s,
+                                  CallImage* image) {
+  const std::string broken = child_ == nullptr ? "it was ended" : child_->BrokenWhileIdle();
+  if (!broken.empty()) {
+    child_.reset();
+    return {.result = {.end = CallEnd::kCrash,
+                       .status = 0,
+                       .message = "the process that held the graph is gone: " + broken,
+                       .output_tail = {}},
+            .answer = {},
+            .incident = {}};
+  }
+  if (image != nullptr) {
+    if (Status status = image_->Write(image->bytes); !status.ok()) {
+      return {.result = CannotStart(status), .answer = {}, .incident = {}};
+    }
+  }
+  Answered answered = Ask(op, std::move(request), deadline_s);
+  if (image != nullptr && answered.result.end == CallEnd::kAnswered) {
+    if (Status status = image_->Read(image->bytes); !status.ok()) {
+      answered.result = CannotStart(status);
+    }
+  }
+  return answered;
+}
+
+CallResult ProcessSession::GraphUpdate(const attest_problem_t& step, CallImage& image) {
+  return AskGraph("graph_update", {{"problem", ToJson(step)}, {"tensors", TensorsToJson(image)}},
+                  options_.deadline_floor_s, &image)
+      .result;
+}
+
+CallResult ProcessSession::GraphReplay(double multiply_adds, CallImage& image) {
+  return std::move(
+      AskGraph("graph_replay", Json::object(), pace_.DeadlineSeconds(multiply_adds), &image)
+          .result);
+}
+
+CallResult ProcessSession::GraphInspect(int index, SeenView& view) {
+  Answered answered =
+      AskGraph("graph_inspect", {{"index", index}}, options_.deadline_floor_s, nullptr);
+  if (answered.result.end != CallEnd::kAnswered || answered.result.status != ATTEST_OK) {
+    return std::move(answered.result);
+  }
+  Result<SeenView> seen =
+      SeenViewFromJson(answered.answer.value("persistent", Json()), "persistent");
+  if (!seen.ok()) return ProtocolError("answered graph_inspect: " + seen.status().message());
+  view = std::move(*seen);
+  return std::move(answered.result);
+}
+
+CallResult ProcessSession::GraphDestroy() {
+  return std::move(
+      AskGraph("graph_destroy", Json::object(), options_.deadline_floor_s, nullptr).result);
+}
+
 void ProcessSession::StartAfresh() {
   SayBye();
   child_.reset();
@@ -349,6 +451,31 @@ CallResult Session::WriteKv(const attest_problem_t& /*problem*/, double /*multip
 CallResult Session::Merge(const attest_problem_t& /*problem*/, double /*multiply_adds*/,
                           CallImage& /*image*/) {
   return ProtocolError("merge: not offered by this session");
+}
+
+CallResult Session::CopyToPersistent(CallImage& /*image*/, std::optional<SeenTensor>& /*view*/) {
+  return ProtocolError("copy_to_persistent: not offered by this session");
+}
+
+CallResult Session::GraphCapture(const attest_problem_t& /*maximum*/, double /*multiply_adds*/,
+                                 CallImage& /*image*/) {
+  return ProtocolError("graph_capture: not offered by this session");
+}
+
+CallResult Session::GraphUpdate(const attest_problem_t& /*step*/, CallImage& /*image*/) {
+  return ProtocolError("graph_update: not offered by this session");
+}
+
+CallResult Session::GraphReplay(double /*multiply_adds*/, CallImage& /*image*/) {
+  return ProtocolError("graph_replay: not offered by this session");
+}
+
+CallResult Session::GraphInspect(int /*index*/, SeenView& /*view*/) {
+  return ProtocolError("graph_inspect: not offered by this session");
+}
+
+CallResult Session::GraphDestroy() {
+  return ProtocolError("graph_destroy: not offered by this session");
 }
 
 Result<std::unique_ptr<Session>> Session::Open(const BackendSpec& spec,

@@ -7,10 +7,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "conformance/run/inputs.h"
+#include "conformance/run/protocol_graph.h"
 #include "conformance/run/session_result.h"
 #include "spec/vocabulary/claims.h"
 #include "spec/vocabulary/status.h"
@@ -71,6 +73,23 @@ class Session {
   virtual CallResult WriteKv(const attest_problem_t& problem, double multiply_adds,
                              CallImage& image);
   virtual CallResult Merge(const attest_problem_t& problem, double multiply_adds, CallImage& image);
+
+  // Copies the tensor "source" of `image` into its tensor "buffer"; `view` is what the backend says
+  // of the result, its address counted from the image. Only of a backend that claims
+  // ATTEST_CLAIM_COPY_TO_PERSISTENT.
+  virtual CallResult CopyToPersistent(CallImage& image, std::optional<SeenTensor>& view);
+
+  // Graphs, one at a time; only of a backend that claims a graph level. Each call but Inspect and
+  // Destroy writes `image` to where the graph finds the caller's tensors, and on kAnswered brings
+  // back what is there afterwards. The image keeps its size from capture to destroy. A child that
+  // did not answer has taken the graph along: what follows ends with kCrash.
+  virtual CallResult GraphCapture(const attest_problem_t& maximum, double multiply_adds,
+                                  CallImage& image);
+  virtual CallResult GraphUpdate(const attest_problem_t& step, CallImage& image);
+  virtual CallResult GraphReplay(double multiply_adds, CallImage& image);
+  // ATTEST_INVALID_ARGUMENT past the last view.
+  virtual CallResult GraphInspect(int index, SeenView& view);
+  virtual CallResult GraphDestroy();
 
   // The next call meets a process that has answered none before.
   virtual void StartAfresh() {}

@@ -21,6 +21,7 @@
 #include "conformance/run/backend_table.h"
 #include "conformance/run/protocol.h"
 #include "conformance/run/worker_call.h"
+#include "conformance/run/worker_graph.h"
 
 namespace attest {
 namespace {
@@ -100,10 +101,14 @@ class Worker {
   Json Hello(const Json& request);
   Json Supports(const Json& request);
   Json Call(CallKind kind, const Json& request);
+  Json Capture(const Json& request);
+  Json OfGraph(const std::string& op, const Json& request);
+  Json Inspect(const Json& request);
   Json Bye();
 
   BackendTable backend_;
   DeviceImage device_;
+  HeldGraph graph_;
   bool open_ = false;
   bool finished_ = false;
 };
@@ -116,9 +121,9 @@ Json Worker::Answer(const Json& request) {
   if (!open_) return BadRequest(op + " before hello");
   if (op == "supports") return Supports(request);
   if (const std::optional<CallKind> kind = ParseCallKind(op)) return Call(*kind, request);
-  for (const char* reserved : {"graph_capture", "graph_update", "graph_replay", "graph_inspect",
-                               "graph_destroy", "copy_to_persistent"}) {
-    if (op == reserved) return Failure("refused", op + " is reserved and not offered");
+  if (op == "graph_capture") return Capture(request);
+  for (const char* held : {"graph_update", "graph_replay", "graph_inspect", "graph_destroy"}) {
+    if (op == held) return OfGraph(op, request);
   }
   return BadRequest("unknown op " + op);
 }
@@ -145,8 +150,7 @@ Json Worker::Hello(const Json& request) {
   }
   Result<Json> json = ClaimsToJson(claims);
   if (!json.ok()) return Failure(kInvalidClaims, json.status().message());
-  const std::string contradiction =
-      OfferContradiction(claims.features, backend_.offers_write_kv(), backend_.offers_merge());
+  const std::string contradiction = OfferContradiction(claims, backend_.offers());
   if (!contradiction.empty()) return Failure(kInvalidClaims, contradiction);
   return {{"status", "ok"}, {"protocol", kProtocolVersion}, {"claims", std::move(*json)}};
 }
@@ -157,29 +161,69 @@ Json Worker::Supports(const Json& request) {
   return AnswerOf(backend_.Supports(*problem));
 }
 
-Json Worker::Call(CallKind kind, const Json& request) {
-  const Result<attest_problem_t> problem = AbiProblemFromJson(request.value("problem", Json()));
-  if (!problem.ok()) return BadRequest(problem.status().message());
-  if (!request.contains("image_bytes") || !request["image_bytes"].is_number_unsigned()) {
-    return BadRequest("image_bytes: missing");
+// `image_bytes` and the tensors inside of them; bad input where they are not as described.
+Result<CallRequest> ReadCall(CallKind kind, const Json& request, std::uint64_t image_bytes) {
+  CallRequest call{.kind = kind, .problem = {}, .image_bytes = image_bytes, .tensors = {}};
+  if (kind != CallKind::kCopyToPersistent) {
+    const Result<attest_problem_t> problem = AbiProblemFromJson(request.value("problem", Json()));
+    if (!problem.ok()) return problem.status();
+    call.problem = *problem;
+  }
+  if (image_bytes == 0) {
+    if (!request.contains("image_bytes") || !request["image_bytes"].is_number_unsigned()) {
+      return BadInput("image_bytes: missing");
+    }
+    call.image_bytes = request["image_bytes"];
   }
   Result<std::vector<WireTensor>> tensors = TensorsFromJson(request.value("tensors", Json()));
-  if (!tensors.ok()) return BadRequest(tensors.status().message());
-  const std::uint64_t image_bytes = request["image_bytes"];
-  if (Status status = CheckTensors(kind, *tensors, image_bytes); !status.ok()) {
-    return BadRequest(status.message());
-  }
-  const CallOutcome outcome = RunCall(backend_,
-                                      {.kind = kind,
-                                       .problem = *problem,
-                                       .image_bytes = image_bytes,
-                                       .tensors = std::move(*tensors)},
-                                      kImageFd, device_);
+  if (!tensors.ok()) return tensors.status();
+  if (Status status = CheckTensors(kind, *tensors, call.image_bytes); !status.ok()) return status;
+  call.tensors = std::move(*tensors);
+  return call;
+}
+
+Json Worker::Call(CallKind kind, const Json& request) {
+  const Result<CallRequest> call = ReadCall(kind, request, 0);
+  if (!call.ok()) return BadRequest(call.status().message());
+  const CallOutcome outcome = RunCall(backend_, *call, kImageFd, device_);
+  if (!outcome.mapped) return BadRequest("image_bytes: more than the image holds");
+  Json answer = AnswerOf(outcome.answer);
+  if (outcome.view) answer["view"] = ToJson(*outcome.view);
+  return answer;
+}
+
+Json Worker::Capture(const Json& request) {
+  if (graph_.held()) return BadRequest("graph_capture before graph_destroy");
+  const Result<CallRequest> call = ReadCall(CallKind::kForward, request, 0);
+  if (!call.ok()) return BadRequest(call.status().message());
+  const CallOutcome outcome = graph_.Capture(backend_, *call, kImageFd);
   if (!outcome.mapped) return BadRequest("image_bytes: more than the image holds");
   return AnswerOf(outcome.answer);
 }
 
+Json Worker::OfGraph(const std::string& op, const Json& request) {
+  if (!graph_.held()) return BadRequest(op + " before graph_capture");
+  if (op == "graph_replay") return AnswerOf(graph_.Replay(backend_));
+  if (op == "graph_destroy") return AnswerOf(graph_.Destroy(backend_));
+  if (op == "graph_inspect") return Inspect(request);
+  const Result<CallRequest> call = ReadCall(CallKind::kForward, request, graph_.image_bytes());
+  if (!call.ok()) return BadRequest(call.status().message());
+  return AnswerOf(graph_.Update(backend_, *call));
+}
+
+Json Worker::Inspect(const Json& request) {
+  if (!request.contains("index") || !request["index"].is_number_integer()) {
+    return BadRequest("index: missing");
+  }
+  SeenView seen;
+  const BackendAnswer inspected = graph_.Inspect(backend_, request["index"], seen);
+  Json answer = AnswerOf(inspected);
+  if (inspected.ok()) answer["persistent"] = ToJson(seen);
+  return answer;
+}
+
 Json Worker::Bye() {
+  if (graph_.held()) (void)graph_.Destroy(backend_);
   if (device_.base != nullptr) (void)backend_.Release(device_.base);
   backend_.Close();
   finished_ = true;

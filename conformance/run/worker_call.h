@@ -6,10 +6,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "conformance/run/backend_table.h"
+#include "conformance/run/protocol_graph.h"
 #include "conformance/run/protocol_tensors.h"
 #include "spec/abi/attest.h"
 
@@ -34,6 +36,7 @@ struct DeviceImage {
 struct CallOutcome {
   bool mapped = true;
   BackendAnswer answer;
+  std::optional<SeenTensor> view;  // of copy_to_persistent; address counted from the image
 };
 CallOutcome RunCall(BackendTable& backend, const CallRequest& request, int image_fd,
                     DeviceImage& device);

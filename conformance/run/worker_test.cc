@@ -78,14 +78,41 @@ TEST_F(Worker, EchoesAnySeq) {
             R"({"status":"bad_request","message":"dance before hello","seq":{"a":[1,"x"]}})");
 }
 
-TEST_F(Worker, RefusesWhatIsReserved) {
+TEST_F(Worker, HoldsNoGraphUntilOneIsCaptured) {
   (void)Hello();
-  for (const std::string op : {"graph_capture", "graph_update", "graph_replay", "graph_inspect",
-                               "graph_destroy", "copy_to_persistent"}) {
-    EXPECT_EQ(
-        Ask(R"({"seq":1,"op":")" + op + R"("})"),
-        R"({"status":"refused","message":")" + op + R"( is reserved and not offered","seq":1})");
+  for (const std::string op : {"graph_update", "graph_replay", "graph_inspect", "graph_destroy"}) {
+    EXPECT_EQ(Ask(R"({"seq":1,"op":")" + op + R"("})"),
+              R"({"status":"bad_request","message":")" + op + R"( before graph_capture","seq":1})");
   }
+  EXPECT_EQ(Ask(R"({"seq":2,"op":"graph_capture"})"),
+            R"({"status":"bad_request","message":"problem: not an object","seq":2})");
+}
+
+TEST_F(Worker, RefusesGraphsAndCopiesThatTheBackendHasNot) {
+  (void)Hello();
+  ASSERT_TRUE(image_->Write(std::vector<std::byte>(512)).ok());
+  Json request = {{"seq", 1},
+                  {"op", "graph_capture"},
+                  {"problem", ToJson(zoo::MakeCall(1).problem)},
+                  {"image_bytes", 512},
+                  {"tensors", Json::array()}};
+  EXPECT_EQ(Ask(request.dump()),
+            R"({"status":"refused","message":"graph_capture is not offered","seq":1})");
+  EXPECT_EQ(Ask(R"({"seq":2,"op":"graph_replay"})"),
+            R"({"status":"bad_request","message":"graph_replay before graph_capture","seq":2})");
+  const auto tensor = [](const char* name, int offset) {
+    return Json{
+        {"name", name}, {"dtype", "int32"}, {"shape", {2}}, {"strides", {1}}, {"offset", offset}};
+  };
+  request = {{"seq", 3},
+             {"op", "copy_to_persistent"},
+             {"image_bytes", 512},
+             {"tensors", {tensor("buffer", 0), tensor("source", 64)}}};
+  EXPECT_EQ(Ask(request.dump()),
+            R"({"status":"refused","message":"copy_to_persistent is not offered","seq":3})");
+  request["tensors"].erase(1);
+  EXPECT_EQ(Ask(request.dump()),
+            R"({"status":"bad_request","message":"tensors: not a buffer and a source","seq":3})");
 }
 
 TEST_F(Worker, AsksForAnImageAsLargeAsAnnounced) {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// attest_suite [--backend B] [--tier T] [GoogleTest flags]. ATTEST_BACKEND and ATTEST_TIER say the
-// same where flags are awkward. Several backends are separated by commas.
+// attest_suite [--backend B] [--tier T] [--require PROFILES] [GoogleTest flags]. ATTEST_BACKEND and
+// ATTEST_TIER say the same where flags are awkward. Several backends or profiles are separated by
+// commas. A backend of which no case of a required profile is expected is bad input: a claim that
+// went missing would otherwise pass as an empty run.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -16,6 +18,7 @@
 #include "conformance/judge/verdict.h"
 #include "conformance/report/selection.h"
 #include "conformance/suites/backend_suite.h"
+#include "conformance/suites/graph_suite.h"
 
 namespace attest {
 namespace {
@@ -23,6 +26,7 @@ namespace {
 struct Flags {
   std::string backends;
   std::string tier = "smoke";
+  std::string required;
 };
 
 Result<Flags> ReadFlags(int argc, char** argv) {
@@ -31,9 +35,10 @@ Result<Flags> ReadFlags(int argc, char** argv) {
   if (const char* text = std::getenv("ATTEST_TIER"); text != nullptr) flags.tier = text;
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
-    std::string* value = flag == "--backend" ? &flags.backends
-                         : flag == "--tier"  ? &flags.tier
-                                             : nullptr;
+    std::string* value = flag == "--backend"   ? &flags.backends
+                         : flag == "--tier"    ? &flags.tier
+                         : flag == "--require" ? &flags.required
+                                               : nullptr;
     if (value == nullptr) return BadInput(fmt::format("unknown flag '{}'", flag));
     if (++i == argc) return BadInput(fmt::format("{}: a value is missing", flag));
     *value = argv[i];
@@ -53,8 +58,23 @@ std::vector<std::string> Split(const std::string& text) {
   return parts;
 }
 
+// Is a case of each of `profiles` expected of the backend?
+Status CheckRequired(const std::string& name, const Claims& claims,
+                     const std::vector<const Case*>& cases,
+                     const std::vector<std::string>& profiles) {
+  for (const std::string& profile : profiles) {
+    const bool any = std::any_of(cases.begin(), cases.end(), [&](const Case* value) {
+      const std::vector<std::string>& of_case = value->profiles;
+      return std::find(of_case.begin(), of_case.end(), profile) != of_case.end() &&
+             ExpectationOf(claims, *value).expected;
+    });
+    if (!any) return BadInput(fmt::format("{}: does not claim profile {}", name, profile));
+  }
+  return {};
+}
+
 Status AddBackend(const std::string& name, const std::vector<const Case*>& cases,
-                  std::deque<SuiteBackend>& backends) {
+                  const std::vector<std::string>& required, std::deque<SuiteBackend>& backends) {
   const Result<BackendSpec> spec = ResolveBackend(name);
   if (!spec.ok()) return spec.status();
   Result<std::unique_ptr<Session>> session = Session::Open(*spec, {});
@@ -63,7 +83,14 @@ Status AddBackend(const std::string& name, const std::vector<const Case*>& cases
   backend.name = (*session)->claims().name;
   backend.session = std::move(*session);
   backend.options.arithmetic = backend.session->claims().arithmetic;
-  const Registered registered = RegisterBackend(backend, cases);
+  if (Status status = CheckRequired(name, backend.session->claims(), cases, required);
+      !status.ok()) {
+    return status;
+  }
+  const Registered calls = RegisterBackend(backend, cases);
+  const Registered walks = RegisterWalks(backend, cases);
+  const Registered registered = {calls.tests + walks.tests,
+                                 calls.not_expected + walks.not_expected};
   fmt::print("{}: {} tests; {} of {} cases are not expected of it and have none\n", name,
              registered.tests, registered.not_expected, cases.size());
   if (registered.tests == 0) return BadInput(name + ": no case is expected of it");
@@ -76,9 +103,12 @@ Status Prepare(int argc, char** argv, const CaseSet& set, std::deque<SuiteBacken
   const std::optional<Tier> tier = ParseTier(flags->tier);
   if (!tier) return BadInput(fmt::format("--tier '{}': smoke, ci or full", flags->tier));
   if (Status status = JudgeSelfCheck(); !status.ok()) return status;
+  std::vector<std::string> required;
+  if (!flags->required.empty()) required = Split(flags->required);
+  if (Status status = CheckProfiles(required); !status.ok()) return status;
   const std::vector<const Case*> cases = SelectCases(set, {.tier = *tier});
   for (const std::string& name : Split(flags->backends)) {
-    if (Status status = AddBackend(name, cases, backends); !status.ok()) return status;
+    if (Status status = AddBackend(name, cases, required, backends); !status.ok()) return status;
   }
   return {};
 }

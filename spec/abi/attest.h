@@ -297,7 +297,10 @@ typedef struct attest_arithmetic {
 #define ATTEST_CLAIM_KV_SCALE_PER_TOKEN_HEAD (UINT64_C(1) << 30)
 #define ATTEST_CLAIM_WRITE_KV (UINT64_C(1) << 31) /* the table offers write_kv */
 #define ATTEST_CLAIM_MERGE (UINT64_C(1) << 32)    /* the table offers merge */
+#define ATTEST_CLAIM_COPY_TO_PERSISTENT \
+  (UINT64_C(1) << 33) /* the table offers copy_to_persistent */
 
+/* What the graphs of a backend take; none: the table offers no graph_ member. */
 typedef int32_t attest_graph_level_t;
 enum {
   ATTEST_GRAPH_NONE = 0,
@@ -492,18 +495,25 @@ typedef struct attest_backend {
   attest_status_t (*merge)(void* self, const attest_problem_t* problem,
                            const attest_merge_args_t* args, attest_error_t* error);
 
-  /* Graphs. The caller owns query, key, value, out, lse and all metadata tensors at fixed addresses
-   * from capture to destroy; the backend owns what it derives from them. `maximum` is the largest
-   * problem that will come. */
+  /* Graphs; all five members or none; spec/clauses/graph.md. The caller owns query, key, value, out,
+   * lse and all metadata tensors at fixed addresses from capture to destroy; the backend owns what
+   * it derives from them. `maximum` is the largest problem that will come: steps differ from it in
+   * sizes and bounds alone, and exceed none. Dtypes, ranks and strides of all tensors stay, but for
+   * the strides of block_table; key_cache and value_cache keep their shape. Capture may write what
+   * forward may. */
   attest_status_t (*graph_capture)(void* self, const attest_problem_t* maximum,
                                    const attest_forward_args_t* args, attest_graph_t** out_graph,
                                    attest_error_t* error);
-  /* Prepares a step: the contents of the caller's tensors have changed, `step` says the sizes. No
-   * replay yet. */
+  /* Prepares a step: the contents of the caller's tensors have changed, `step` says the sizes.
+   * Elements past the step's shapes may hold anything. No replay yet: writes no tensor of the
+   * caller. A step that exceeds `maximum`, or differs in anything but sizes and bounds, is
+   * ATTEST_INVALID_ARGUMENT. */
   attest_status_t (*graph_update)(void* self, attest_graph_t* graph, const attest_problem_t* step,
                                   const attest_forward_args_t* args, attest_error_t* error);
+  /* Computes the step of the last update, from what query, key, value and the caches hold now. May
+   * be called again. */
   attest_status_t (*graph_replay)(void* self, attest_graph_t* graph, attest_error_t* error);
-  /* View `index` (0, 1, ...); ATTEST_INVALID_ARGUMENT past the last. */
+  /* After an update: view `index` (0, 1, ...); ATTEST_INVALID_ARGUMENT past the last. */
   attest_status_t (*graph_inspect)(void* self, attest_graph_t* graph, int32_t index,
                                    attest_persistent_view_t* out_view, attest_error_t* error);
   attest_status_t (*graph_destroy)(void* self, attest_graph_t* graph, attest_error_t* error);

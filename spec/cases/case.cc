@@ -7,7 +7,10 @@
 #include <array>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <set>
+#include <tuple>
 
+#include "spec/cases/steps_json.h"
 #include "spec/vocabulary/digest.h"
 #include "spec/vocabulary/mask.h"
 #include "spec/vocabulary/problem_json.h"
@@ -67,7 +70,90 @@ Status CheckChunks(const Problem& problem) {
   return {};
 }
 
+std::int64_t TableWidth(const Problem& problem) {
+  if (!problem.uses_paged_kv()) return 0;
+  return (MaxSeqLen(problem) + problem.block_size - 1) / problem.block_size +
+         problem.block_table_extra;
+}
+
+// What of `step` is larger than `maximum`; empty where nothing is.
+std::string Exceeds(const Problem& step, const Problem& maximum) {
+  const std::array<std::tuple<const char*, std::int64_t, std::int64_t>, 5> sizes = {
+      {{"requests", static_cast<std::int64_t>(step.requests.size()),
+        static_cast<std::int64_t>(maximum.requests.size())},
+       {"tokens", NumTokens(step) + step.padding_tokens,
+        NumTokens(maximum) + maximum.padding_tokens},
+       {"max_query_len", MaxQueryLen(step) + step.max_query_len_slack,
+        MaxQueryLen(maximum) + maximum.max_query_len_slack},
+       {"max_seq_len", MaxSeqLen(step) + step.max_seq_len_slack,
+        MaxSeqLen(maximum) + maximum.max_seq_len_slack},
+       {"block_table_width", TableWidth(step), TableWidth(maximum)}}};
+  for (const auto& [name, size, largest] : sizes) {
+    if (size > largest) return fmt::format("{} {}, the problem has {}", name, size, largest);
+  }
+  return {};
+}
+
+Status CheckSteps(const Case& value) {
+  if (value.steps.empty()) return BadInput("steps: this kind walks through some");
+  if (!value.problem.prefix_ranges.empty()) {
+    return BadInput("steps: prefix ranges name requests, which change from step to step");
+  }
+  for (std::size_t i = 0; i < value.steps.size(); ++i) {
+    const Problem step = ProblemOf(value.problem, value.steps[i]);
+    const std::string where = fmt::format("steps[{}]", i);
+    if (value.steps[i].how.empty()) return BadInput(where + ".how: empty");
+    if (Status status = Validate(step); !status.ok()) {
+      return BadInput(fmt::format("{}: {}", where, status.message()));
+    }
+    const std::string larger = Exceeds(step, value.problem);
+    if (!larger.empty()) return BadInput(fmt::format("{}: {}", where, larger));
+  }
+  if (value.kind == CaseKind::kServingLoop && !value.problem.batch_invariant) {
+    return BadInput("kind: a serving loop needs batch_invariant");
+  }
+  if (value.kind == CaseKind::kCopyToPersistent && !value.problem.uses_paged_kv()) {
+    return BadInput("kind: a copy to persistent has a block table");
+  }
+  return {};
+}
+
 }  // namespace
+
+bool HasSteps(CaseKind kind) {
+  return kind == CaseKind::kGraph || kind == CaseKind::kCopyToPersistent ||
+         kind == CaseKind::kServingLoop;
+}
+
+Problem ProblemOf(const Problem& problem, const Step& step) {
+  Problem of_step = problem;
+  of_step.requests = step.requests;
+  of_step.request_causal = step.request_causal;
+  of_step.padding_tokens = step.padding_tokens;
+  of_step.block_table_extra = step.block_table_extra;
+  of_step.max_seq_len_slack = step.max_seq_len_slack;
+  of_step.max_query_len_slack = step.max_query_len_slack;
+  return of_step;
+}
+
+double MultiplyAddsOf(const Case& value) {
+  if (!HasSteps(value.kind)) return MultiplyAdds(value.problem);
+  if (value.kind == CaseKind::kCopyToPersistent) return 0;
+  double sum = 0;
+  for (const Step& step : value.steps) sum += MultiplyAdds(ProblemOf(value.problem, step));
+  return sum;
+}
+
+int GraphLevelOf(const Case& value) {
+  std::set<std::int64_t> lengths;
+  const auto add = [&lengths](const std::vector<Request>& requests) {
+    for (const Request& request : requests) lengths.insert(request.q_len);
+  };
+  add(value.problem.requests);
+  for (const Step& step : value.steps) add(step.requests);
+  if (lengths.size() > 1) return ATTEST_GRAPH_ALWAYS;
+  return lengths.count(1) == 1 ? ATTEST_GRAPH_UNIFORM_SINGLE_TOKEN : ATTEST_GRAPH_UNIFORM_BATCH;
+}
 
 Status ValidateKind(const Case& value) {
   if ((value.kind == CaseKind::kRefusal) != (value.feature != 0)) {
@@ -80,6 +166,8 @@ Status ValidateKind(const Case& value) {
                                      : value.parts != 0) {
     return BadInput("parts: a merge has 1 to 5 parts, and nothing else has any");
   }
+  if (HasSteps(value.kind)) return CheckSteps(value);
+  if (!value.steps.empty()) return BadInput("steps: of kinds that walk, and of nothing else");
   if (value.kind == CaseKind::kCascade) return CheckCascade(value.problem);
   if (value.kind == CaseKind::kNeighbours && value.problem.requests.size() < 2) {
     return BadInput("kind: neighbours needs two requests");
@@ -100,6 +188,7 @@ std::string ContentHash(const Case& value) {
   json["abi"] = nlohmann::ordered_json::object();
   for (const auto& [field, number] : value.abi_patch) json["abi"][field] = number;
   if (value.parts != 0) json["parts"] = value.parts;
+  if (!value.steps.empty()) json["steps"] = StepsToJson(value.steps);
   json["problem"] = ToJson(value.problem);
   return Sha256Hex(json.dump());
 }
@@ -121,9 +210,20 @@ std::string_view Name(Tier value) {
   return kNames.at(static_cast<std::size_t>(value));
 }
 std::string_view Name(CaseKind value) {
-  constexpr std::array<std::string_view, kAllCaseKinds.size()> kNames = {
-      "forward", "refusal",    "invalid",          "determinism",      "write-kv",    "merge",
-      "cascade", "neighbours", "batch-invariance", "chunk-invariance", "after-others"};
+  constexpr std::array<std::string_view, kAllCaseKinds.size()> kNames = {"forward",
+                                                                         "refusal",
+                                                                         "invalid",
+                                                                         "determinism",
+                                                                         "write-kv",
+                                                                         "merge",
+                                                                         "cascade",
+                                                                         "neighbours",
+                                                                         "batch-invariance",
+                                                                         "chunk-invariance",
+                                                                         "after-others",
+                                                                         "graph",
+                                                                         "copy-to-persistent",
+                                                                         "serving-loop"};
   return kNames.at(static_cast<std::size_t>(value));
 }
 std::string_view Name(Recipe value) {

@@ -41,12 +41,21 @@ enum class CaseKind : std::uint8_t {
   kChunkInvariance,  // chunk-invariant: the same rows of a prefill cut elsewhere; same bits
   kAfterOthers,      // one forward call, judged against the oracle each time: in a process that has
                      // first answered another call, which differs in one thing
+  kGraph,  // graph levels: the problem is captured, then each of `steps` is updated, inspected and
+           // replayed, and judged against the oracle; in batch-invariant mode also bit for bit
+           // against forward
+  kCopyToPersistent,  // copy_to_persistent: metadata of `steps` into buffers as large as the
+                      // problem's, byte for byte; expected of a backend that claims it
+  kServingLoop,  // batch-invariant: requests come, grow and go over `steps` of one process; each
+                 // has the bits that it has alone, by forward and, where a graph level is claimed,
+                 // by replay
 };
 inline constexpr std::array kAllCaseKinds = {
-    CaseKind::kForward,         CaseKind::kRefusal,    CaseKind::kInvalid,
-    CaseKind::kDeterminism,     CaseKind::kWriteKv,    CaseKind::kMerge,
-    CaseKind::kCascade,         CaseKind::kNeighbours, CaseKind::kBatchInvariance,
-    CaseKind::kChunkInvariance, CaseKind::kAfterOthers};
+    CaseKind::kForward,          CaseKind::kRefusal,     CaseKind::kInvalid,
+    CaseKind::kDeterminism,      CaseKind::kWriteKv,     CaseKind::kMerge,
+    CaseKind::kCascade,          CaseKind::kNeighbours,  CaseKind::kBatchInvariance,
+    CaseKind::kChunkInvariance,  CaseKind::kAfterOthers, CaseKind::kGraph,
+    CaseKind::kCopyToPersistent, CaseKind::kServingLoop};
 inline constexpr int kMaxMergeParts = 5;
 
 // How q, k and v are filled. What each one can show: conformance/run/inputs.h.
@@ -68,6 +77,18 @@ enum class Poison : std::uint8_t {
   kInf,
 };
 
+// One step of a case that walks several: what changes from step to step. The rest is the problem's.
+struct Step {
+  std::string how;  // "fewer requests", for people
+  std::vector<Request> requests;
+  std::vector<bool> request_causal;  // with Causality::kPerRequest
+  std::int64_t padding_tokens = 0;
+  std::int64_t block_table_extra = 0;
+  std::int64_t max_seq_len_slack = 0;
+  std::int64_t max_query_len_slack = 0;
+  bool operator==(const Step&) const = default;
+};
+
 struct Case {
   std::string id;     // "topic/slug/axis=value,axis=value"; permanent
   std::string topic;  // file it stands in
@@ -83,10 +104,11 @@ struct Case {
   std::uint64_t feature = 0;                      // kRefusal: the ATTEST_CLAIM_ bit
   std::map<std::string, std::int64_t> abi_patch;  // kInvalid: attest_problem_t field -> value
   int parts = 0;                                  // kMerge: partial states, 1..5; otherwise 0
+  std::vector<Step> steps;                        // of the kinds that walk; otherwise none
   Problem problem;
 
   // SHA-256 (hex) of everything above that decides inputs and expectation: kind, recipe, poison,
-  // feature, abi_patch, parts, problem. A record carries it, so that a changed case is seen.
+  // feature, abi_patch, parts, steps, problem. A record carries it, so that a changed case is seen.
   std::string content_hash;
 };
 
@@ -112,8 +134,19 @@ Result<Case> FindCase(const CaseSet& set, std::string_view id);
 // What the kind of a case asks of its other fields: a refusal, and nothing else, has a feature; an
 // invalid case abi fields; a merge 1 to 5 parts; a cascade a shared prefix that all its rows stand
 // behind, and a plain mask; neighbours two requests; batch invariance its flag; chunk invariance a
-// causal decoder without ranges or masks. The first contradiction, beginning with the field.
+// causal decoder without ranges or masks; a graph, a copy to persistent and a serving loop have
+// steps, none of them larger than the problem, and no prefix ranges. The first contradiction,
+// beginning with the field.
 Status ValidateKind(const Case& value);
+
+// Does this kind walk through Case::steps?
+bool HasSteps(CaseKind kind);
+// `problem` with what `step` says.
+Problem ProblemOf(const Problem& problem, const Step& step);
+// Multiply-adds of the problem's one call, or of one call for each step.
+double MultiplyAddsOf(const Case& value);
+// The least graph level, an ATTEST_GRAPH_ number, that takes all steps.
+int GraphLevelOf(const Case& value);
 
 // Fills case.content_hash.
 std::string ContentHash(const Case& value);
@@ -121,7 +154,8 @@ std::string ContentHash(const Case& value);
 std::string_view Name(Tier value);      // "smoke" "ci" "full"
 std::string_view Name(CaseKind value);  // "forward" "refusal" "invalid" "determinism" "write-kv"
                                         // "merge" "cascade" "neighbours" "batch-invariance"
-                                        // "chunk-invariance" "after-others"
+                                        // "chunk-invariance" "after-others" "graph"
+                                        // "copy-to-persistent" "serving-loop"
 std::string_view Name(Recipe value);    // "v-coded" "k-coded" "generic" "peaked" "positive"
                                         // "stepped"
 std::string_view Name(Poison value);    // "loud" "nan" "inf"

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "spec/cases/expand.h"
+#include "spec/cases/steps_json.h"
 #include "spec/cases/template.h"
 #include "spec/vocabulary/claims.h"
 #include "spec/vocabulary/json_object.h"
@@ -42,6 +43,11 @@ Status ReadHow(JsonObject& object, Case& value) {
     Result<int> parts = ReadParts(object);
     if (!parts.ok()) return parts.status();
     value.parts = *parts;
+  }
+  if (const Json* steps = object.Optional("steps")) {
+    Result<std::vector<Step>> read = StepsFromJson(*steps, object.PathOf("steps"));
+    if (!read.ok()) return read.status();
+    value.steps = std::move(*read);
   }
   if (const Json* abi = object.Optional("abi")) {
     return ReadAbiPatch(*abi, object.PathOf("abi"), value.abi_patch);
@@ -92,13 +98,14 @@ nlohmann::ordered_json CaseToJson(const Case& value) {
   }
   for (const auto& [field, number] : value.abi_patch) json["abi"][field] = number;
   if (value.parts != 0) json["parts"] = value.parts;
+  if (!value.steps.empty()) json["steps"] = StepsToJson(value.steps);
   json["problem"] = ToJson(value.problem);
   return json;
 }
 
 const std::vector<std::string>& ReplayKeys() {
   static const std::vector<std::string> kKeys = {"kind", "recipe", "poison", "feature",
-                                                 "abi",  "parts",  "problem"};
+                                                 "abi",  "parts",  "steps",  "problem"};
   return kKeys;
 }
 

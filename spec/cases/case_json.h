@@ -3,7 +3,7 @@
 // A case as a file of its own: what `attest replay FILE.json` reads.
 //   {"kind": "forward", "recipe": "generic", "poison": "loud", "problem": {...}}
 // `problem` and `recipe` must be there. A refusal has "feature", an invalid case "abi",
-// a merge "parts".
+// a merge "parts", a case that walks "steps" (steps_json.h).
 #ifndef ATTEST_SPEC_CASES_CASE_JSON_H_
 #define ATTEST_SPEC_CASES_CASE_JSON_H_
 

@@ -56,9 +56,9 @@ Status CheckFilter(const CaseTemplate& value) {
 }
 
 Result<Tier> CheckedTier(const Case& value, Tier wanted, const std::string& path) {
-  if (wanted == Tier::kSmoke && MultiplyAdds(value.problem) > kSmokeBudget) {
+  if (wanted == Tier::kSmoke && MultiplyAddsOf(value) > kSmokeBudget) {
     return BadInput(fmt::format("{}: {} is a smoke case of {} multiply-adds", path, value.id,
-                                MultiplyAdds(value.problem)));
+                                MultiplyAddsOf(value)));
   }
   return TierOf(value.problem, wanted);
 }
@@ -68,8 +68,10 @@ Status CheckKind(const Case& value, const std::string& path) {
     return BadInput(fmt::format("{}: {}: {}", path, value.id, status.message()));
   }
   if (value.kind != CaseKind::kRefusal) return {};
-  // The two members of the table that no problem asks for.
-  if (value.feature == ATTEST_CLAIM_WRITE_KV || value.feature == ATTEST_CLAIM_MERGE) return {};
+  // The members of the table that no problem asks for.
+  constexpr std::uint64_t kMembers =
+      ATTEST_CLAIM_WRITE_KV | ATTEST_CLAIM_MERGE | ATTEST_CLAIM_COPY_TO_PERSISTENT;
+  if ((value.feature & kMembers) != 0) return {};
   if ((RequiredFeatures(value.problem) & value.feature) == value.feature) return {};
   return BadInput(fmt::format("{}: {} does not need the feature", path, value.id));
 }

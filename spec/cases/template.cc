@@ -7,6 +7,7 @@
 #include <array>
 
 #include "spec/cases/constraints.h"
+#include "spec/cases/steps_json.h"
 #include "spec/vocabulary/claims.h"
 #include "spec/vocabulary/json_text.h"
 #include "spec/vocabulary/problem_json.h"
@@ -257,6 +258,10 @@ Status PatchCase(const Json& patch, const std::string& path, Case& value) {
       Result<int> parts = ReadParts(object);
       if (!parts.ok()) return parts.status();
       value.parts = *parts;
+    } else if (key == "steps") {
+      Result<std::vector<Step>> steps = StepsFromJson(*object.Required(key), object.PathOf(key));
+      if (!steps.ok()) return steps.status();
+      value.steps = std::move(*steps);
     } else if (key == "abi") {
       if (Status status = ReadAbiPatch(*object.Required(key), object.PathOf(key), value.abi_patch);
           !status.ok()) {
@@ -278,7 +283,7 @@ const std::vector<std::string>& TemplateKeys() {
 }
 
 const std::vector<std::string>& CasePatchKeys() {
-  static const std::vector<std::string> kKeys = {"clauses", "feature", "abi", "parts"};
+  static const std::vector<std::string> kKeys = {"clauses", "feature", "abi", "parts", "steps"};
   return kKeys;
 }
 

@@ -89,8 +89,8 @@ Result<int> ReadParts(JsonObject& object);
 Status ReadAbiPatch(const nlohmann::ordered_json& json, const std::string& path,
                     std::map<std::string, std::int64_t>& patch);
 
-// Overwrites what `patch` names, of the case ("clauses" adds; "feature", "abi", "parts") and of its
-// problem.
+// Overwrites what `patch` names, of the case ("clauses" adds; "feature", "abi", "parts", "steps")
+// and of its problem.
 Status PatchCase(const nlohmann::ordered_json& patch, const std::string& path, Case& value);
 
 // Every key of each kind of object, for the schema lint.

@@ -123,6 +123,7 @@ const std::vector<FeatureName>& FeatureNames() {
       {ATTEST_CLAIM_KV_SCALE_PER_TOKEN_HEAD, "kv-scale-per-token-head"},
       {ATTEST_CLAIM_WRITE_KV, "write-kv"},
       {ATTEST_CLAIM_MERGE, "merge"},
+      {ATTEST_CLAIM_COPY_TO_PERSISTENT, "copy-to-persistent"},
   };
   return kNames;
 }
