@@ -87,6 +87,8 @@ if [ -x build/release/bin/attest ]; then
       step "smoke of host.$family, $order" "$bin/attest" certify --backend host.$family,order=$order --tier smoke
     done
   done
+  step "smoke of host.flash on an emulated matrix unit" "$bin/attest" certify --tier smoke \
+    --backend host.flash,matrix_unit=emulated
   step "a device that has too little is refused" expect 3 "$bin/attest" certify --tier smoke \
     --backend host.flash,shared_kib=16
   step "build for the race check" cmake --build --preset release --target attest_race
@@ -95,8 +97,8 @@ if [ -x build/release/bin/attest ]; then
   if command -v nvcc >/dev/null; then
     step "build for CUDA" cmake --build --preset release --target attest_cuda
     step "flash keeps its tile in registers" backends/gpu/no_spills.sh \
-      build/release/backends/cuda/flash_instances.o.log 'FlashKernel<attest::gpu::TileConfig<128>'
-    show '^Flash' "flash keeps its tile in registers"
+      build/release/backends/cuda/flash_instances.o.log 'TileWork<attest::gpu::TileConfig<128>'
+    show '^TileWork' "flash keeps its tile in registers"
     if ! command -v nvidia-smi >/dev/null; then
       step "without a device CUDA is refused" expect 3 "$bin/attest" certify --backend cuda.flash --tier smoke
     fi
