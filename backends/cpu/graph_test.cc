@@ -147,6 +147,8 @@ TEST_F(GraphTest, ReplayAllocatesNothing) {
   const std::int64_t updated = allocations;
   ASSERT_EQ(Replay(), ATTEST_OK);
   EXPECT_EQ(allocations, updated);
+  ASSERT_EQ(Forward(all), ATTEST_OK);  // lists its tiles: the counter sees into the library
+  EXPECT_GT(allocations, updated);
 }
 
 TEST_F(GraphTest, ReadsTheQueryWhenItReplays) {

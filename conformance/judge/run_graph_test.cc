@@ -93,7 +93,7 @@ TEST(GraphCase, FailsEachMutantForWhatItDoesWrong) {
       {"graph-one-step-late", "step 1, fewer and longer, "},
       {"graph-keys-of-capture", "step 1, fewer and longer, "},
       {"graph-table-of-capture", "step 0, the captured sizes, "},
-      {"graph-table-as-strided", "the view block_table has strides [8, 1], its buffer [8, 1]"},
+      {"graph-table-as-strided", "the view block_table has strides [7, 1], its buffer [8, 1]"},
       {"graph-tail-not-reset", "graph_replay wrote out["},
       {"graph-phantom-request", "graph_replay wrote out["},
       {"graph-padded-rows-written", "a padding row"},

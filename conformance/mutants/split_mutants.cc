@@ -331,7 +331,7 @@ std::vector<Mutant> BatchMutants() {
        .hooks = {.softmax =
                      [](const Call& call, const Row& row, const Terms&, SoftmaxRules& rules) {
                        if (row.seq_len <= 1024) return;
-                       rules.split = CeilDiv(row.seq_len, 2 + call.problem.num_requests % 4);
+                       rules.split = CeilDiv(row.seq_len, 2 + call.problem.num_requests % 7);
                      },
                  .no_arithmetic = kSameValues}},
       {.id = "invariant-mode-runs-one-split",

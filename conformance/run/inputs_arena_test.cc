@@ -22,16 +22,6 @@ Case WalkCase() {
   return value;
 }
 
-std::vector<QueryRow> AllRows(const Problem& problem) {
-  std::vector<QueryRow> rows;
-  for (std::size_t r = 0; r < problem.requests.size(); ++r) {
-    for (std::int64_t row = 0; row < problem.requests[r].q_len; ++row) {
-      rows.push_back({static_cast<int>(r), row});
-    }
-  }
-  return rows;
-}
-
 Expected OracleOf(const Problem& problem, const CallImage& image) {
   Result<Expected> expected = ComputeExpected(problem, TensorsOf(image), AllRows(problem),
                                               DefaultArithmetic(), {.bound = false});

@@ -8,6 +8,7 @@
 
 #include "spec/cases/case_json.h"
 #include "spec/cases/embedded.h"
+#include "spec/cases/steps_json.h"
 #include "spec/cases/template.h"
 #include "spec/vocabulary/json_text.h"
 #include "spec/vocabulary/problem_json.h"
@@ -63,6 +64,7 @@ TEST(Schema, CaseFilesHaveTheKeysOfTheReaders) {
   const Json definitions = Schema("spec/cases/case.schema.json")["$defs"];
   EXPECT_EQ(Keys(definitions["template"]["properties"]), Sorted(TemplateKeys()));
   EXPECT_EQ(Keys(definitions["patch"]["properties"]), Sorted(CasePatchKeys()));
+  EXPECT_EQ(Keys(definitions["step"]["properties"]), Sorted(StepKeys()));
   EXPECT_EQ(Keys(definitions["model_group"]["properties"]), Sorted(ModelGroupKeys()));
   EXPECT_EQ(Keys(definitions["replay"]["properties"]), Sorted(ReplayKeys()));
 }
