@@ -534,8 +534,8 @@ TEST_F(DrafterCli, BadInputIsOneLineAndTwo) {
       {"--set nothing", "--set nothing: not KEY=VALUE"},
       {"--era E9", "--era: \"E9\" is no era"},
       {"--runner R3", "--runner: \"R3\" is neither R1 nor R2"},
-      {"--platform tpu", "tpu"},
       {"--nonsense", "--nonsense"}};
+  ExpectBadInput("drafter resolve --platform tpu --draft " + Config("qwen3-8b-dflash"), "tpu");
   for (const auto& [arguments, message] : wrong) {
     const Outcome outcome = Resolve(arguments);
     EXPECT_EQ(outcome.code, 2) << arguments << "\n" << outcome.out;
