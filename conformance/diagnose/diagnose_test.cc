@@ -42,6 +42,14 @@ Observation FirstFailure(Session& session, const std::string& topic) {
   return {};
 }
 
+std::vector<Case> GraphCases() {
+  std::vector<Case> cases;
+  for (const Case& value : TheSpec().cases.cases) {
+    if (value.topic == "graph") cases.push_back(value);
+  }
+  return cases;
+}
+
 std::vector<std::string> Ids(const std::vector<Hypothesis>& hypotheses) {
   std::vector<std::string> ids;
   for (const Hypothesis& one : hypotheses) ids.emplace_back(one.mutant->id);
@@ -100,7 +108,7 @@ TEST(DiagnosesGraphs, NameTheMistakeOfAReplay) {
     const auto session = OpenMutant(id);
     const Observation failing = FirstFailure(*session, "graph");
     const DiagnosisOptions options{.run = {.arithmetic = session->claims().arithmetic}};
-    const Diagnosis diagnosis = Diagnose(*session, failing, {failing.value}, options);
+    const Diagnosis diagnosis = Diagnose(*session, failing, GraphCases(), options);
     EXPECT_EQ(Ids(diagnosis.named), std::vector<std::string>{id}) << DiagnosisText(diagnosis, {});
     EXPECT_EQ(diagnosis.bug_class, "graph-stale-metadata");
   }
