@@ -136,7 +136,7 @@ def tables(summary: Any, deviations: list[dict[str, Any]]) -> str:
     for title, key in (("longest request of the case", "rows_by_longest_request"), ("query dtype", "rows_by_query_dtype")):
         lines += ["", f"| {title} | rows |", "|---|---:|"]
         order = sorted(summary[key].items(), key=lambda item: int("".join(c for c in item[0].split("-")[0] if c.isdigit()) or 0) if "dtype" not in key else 0)
-        lines += [f"| {name} | {rows:,} |" for name, rows in order]
+        lines += [f"| {name} | {rows:,} |" for name, rows in order if rows]
     return "\n".join(lines) + "\n"
 
 

@@ -248,7 +248,7 @@ class OneCaseAndNoMore(Bridge):
         self.expect_one("crash", "os.kill(os.getpid(), 11)")
 
     def test_hang(self) -> None:
-        self.expect_one("timeout", "time.sleep(600)", "--deadline-floor", "1")
+        self.expect_one("timeout", "time.sleep(600)", "--deadline-floor", "4")
 
 
 class EveryCommand(Bridge):
