@@ -29,7 +29,7 @@ bool OwnBackendCounts(const LawSubject& subject, const ConfigSample& sample,
     return false;
   }
   const MethodRow* method = subject.tables.FindMethod(base.drafter.method);
-  return sample.options.runner == Runner::kR1 ||
+  return base.runner == Runner::kR1 ||
          (method != nullptr && sample.options.era >= method->r2_honours_since);
 }
 
@@ -393,7 +393,7 @@ std::string NullBlockSizePasses(const LawSubject& /*subject*/, const ConfigSampl
 
 std::string MixedLayersFailEarly(const LawSubject& subject, const ConfigSample& sample,
                                  const Resolution& base) {
-  if (!FollowsDflashRules(subject, base) || sample.options.runner == Runner::kR2) return {};
+  if (!FollowsDflashRules(subject, base) || base.runner == Runner::kR2) return {};
   if (sample.options.era < Era::kE4 || !base.mixed_layers()) return {};
   return RejectedIn(base, Step::kDraftModel) || RejectedIn(base, Step::kProposer)
              ? ""
