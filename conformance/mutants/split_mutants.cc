@@ -318,10 +318,8 @@ std::vector<Mutant> BatchMutants() {
        .sentence = "a prefix that all requests of the batch share is a partial state of its own",
        .reference = "kept as a standard mutation; vLLM v1/attention/backends/flash_attn.py "
                     "(use_cascade_attention)",
-       .hooks = {.softmax =
-                     [](const Call& call, const Row&, const Terms&, SoftmaxRules& rules) {
-                       rules.split = SharedPrefix(call);
-                     },
+       .hooks = {.softmax = [](const Call& call, const Row&, const Terms&,
+                               SoftmaxRules& rules) { rules.split = SharedPrefix(call); },
                  .no_arithmetic = kSameValues}},
       {.id = "long-requests-split-by-batch",
        .bug_class = "batch-invariance",

@@ -27,8 +27,8 @@ struct Registered {
   int not_expected = 0;  // outside the claims, excluded, or not applicable: no test
 };
 
-// One test for each expected case but those that walk (graph_suite.h), named by its id. A verdict other than pass is a test failure
-// that ends with the replay command.
+// One test for each expected case but those that walk (graph_suite.h), named by its id. A verdict
+// other than pass is a test failure that ends with the replay command.
 Registered RegisterBackend(SuiteBackend& backend, const std::vector<const Case*>& cases);
 
 }  // namespace attest

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The cases that walk through steps (graphs, persistent buffers, serving loops) as GoogleTest tests:
-// suite "graph/NAME".
+// The cases that walk through steps (graphs, persistent buffers, serving loops) as GoogleTest
+// tests: suite "graph/NAME".
 #ifndef ATTEST_CONFORMANCE_SUITES_GRAPH_SUITE_H_
 #define ATTEST_CONFORMANCE_SUITES_GRAPH_SUITE_H_
 

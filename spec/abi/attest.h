@@ -495,12 +495,12 @@ typedef struct attest_backend {
   attest_status_t (*merge)(void* self, const attest_problem_t* problem,
                            const attest_merge_args_t* args, attest_error_t* error);
 
-  /* Graphs; all five members or none; spec/clauses/graph.md. The caller owns query, key, value, out,
-   * lse and all metadata tensors at fixed addresses from capture to destroy; the backend owns what
-   * it derives from them. `maximum` is the largest problem that will come: steps differ from it in
-   * sizes and bounds alone, and exceed none. Dtypes, ranks and strides of all tensors stay, but for
-   * the strides of block_table; key_cache and value_cache keep their shape. Capture may write what
-   * forward may. */
+  /* Graphs; all five members or none; spec/clauses/graph.md. The caller owns query, key, value,
+   * out, lse and all metadata tensors at fixed addresses from capture to destroy; the backend owns
+   * what it derives from them. `maximum` is the largest problem that will come: steps differ from
+   * it in sizes and bounds alone, and exceed none. Dtypes, ranks and strides of all tensors stay,
+   * but for the strides of block_table; key_cache and value_cache keep their shape. Capture may
+   * write what forward may. */
   attest_status_t (*graph_capture)(void* self, const attest_problem_t* maximum,
                                    const attest_forward_args_t* args, attest_graph_t** out_graph,
                                    attest_error_t* error);

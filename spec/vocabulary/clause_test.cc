@@ -68,7 +68,8 @@ TEST(Clauses, ErrorsHaveTheLine) {
             "spec/clauses/t.md:2:1: \"MIGHT\" is neither MUST nor SHOULD");
   EXPECT_EQ(ErrorOf("## A-01 MUST corn" + rest), "spec/clauses/t.md:1:1: \"corn\" is no profile");
   EXPECT_EQ(ErrorOf("## A-01 MUST" + rest),
-            "spec/clauses/t.md:1:1: a clause heading is \"## ID LEVEL PROFILES [reserved|configuration]\"");
+            "spec/clauses/t.md:1:1: a clause heading is \"## ID LEVEL PROFILES "
+            "[reserved|configuration]\"");
   EXPECT_EQ(ErrorOf("## A-01 MUST core\n\n- Source: x\n"),
             "spec/clauses/t.md:1:1: A-01 has no sentence");
   EXPECT_EQ(ErrorOf("## A-01 MUST core\nYes.\n"), "spec/clauses/t.md:1:1: A-01 has no source");
