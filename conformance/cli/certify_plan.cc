@@ -17,6 +17,7 @@
 #include "conformance/report/run_directory.h"
 #include "conformance/run/files.h"
 #include "spec/vocabulary/digest.h"
+#include "spec/vocabulary/json_text.h"
 
 namespace attest {
 namespace {
@@ -98,10 +99,6 @@ Status ReadInputs(const CertifyFlags& flags, CertifyPlan& plan) {
   return {};
 }
 
-std::string TextOf(const nlohmann::ordered_json& json) {
-  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-}
-
 }  // namespace
 
 Result<CertifyPlan> MakePlan(const CertifyFlags& flags) {
@@ -141,10 +138,10 @@ JournalHeader HeaderOf(const CertifyPlan& plan) {
                       {"--backend", info.backend},
                       {"--profile", fmt::format("{}", fmt::join(selection.profiles, ","))},
                       {"--filter", selection.filter},
-                      {"--arithmetic", TextOf(ToJson(info.arithmetic))},
+                      {"--arithmetic", LineText(ToJson(info.arithmetic))},
                       {"--deadline-floor", fmt::format("{}", plan.session.deadline_floor_s)},
-                      {"--accept", TextOf(accepted)},
-                      {"claims", Sha256Hex(claims.ok() ? TextOf(*claims) : "")}}};
+                      {"--accept", LineText(accepted)},
+                      {"claims", Sha256Hex(claims.ok() ? LineText(*claims) : "")}}};
 }
 
 std::string ResumeCommand(const CertifyFlags& flags, const CertifyPlan& plan) {

@@ -8,6 +8,7 @@
 #include "conformance/cli/subcommand.h"
 #include "conformance/report/diff.h"
 #include "conformance/report/run_directory.h"
+#include "spec/vocabulary/json_text.h"
 
 namespace attest {
 namespace {
@@ -28,7 +29,7 @@ Result<ExitCode> RunDiff(const DiffFlags& flags) {
   const bool same_cases = x.case_set_digest == y.case_set_digest && x.selection == y.selection;
   const Diff diff = DiffRecords(before->records, after->records, same_cases);
   if (flags.json) {
-    fmt::print("{}\n", ToJson(diff).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}\n", IndentedText(ToJson(diff)));
   } else {
     if (!same_cases) fmt::print("note: the runs looked at different sets of cases\n");
     fmt::print("{}", DiffText(diff));

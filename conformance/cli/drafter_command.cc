@@ -11,6 +11,7 @@
 #include "conformance/cli/drafter_problems.h"
 #include "conformance/cli/drafter_tools.h"
 #include "reference/drafter/resolution_output.h"
+#include "spec/vocabulary/json_text.h"
 
 namespace attest {
 namespace {
@@ -58,8 +59,7 @@ Result<ExitCode> RunResolve(const CLI::App& app, const ResolveFlags& flags) {
                                                   .platform = input->platform,
                                                   .strict = flags.drafter.strict});
   if (flags.drafter.json) {
-    fmt::print("{}\n", drafter::ToJson(**tables, resolution)
-                           .dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}\n", IndentedText(drafter::ToJson(**tables, resolution)));
   } else {
     fmt::print("{}", drafter::ToText(**tables, resolution));
   }
@@ -114,12 +114,11 @@ Result<ExitCode> RunDiff(const CLI::App& app, const DiffFlags& flags) {
       **tables, input->target, input->draft,
       {.runner = input->runner, .platform = input->platform, .explain = false}, *from, *to);
   if (flags.drafter.json) {
-    fmt::print("{}\n", nlohmann::ordered_json{{"from", NameOf(*from)},
-                                              {"to", NameOf(*to)},
-                                              {"runner", NameOf(input->runner)},
-                                              {"platform", NameOf(input->platform)},
-                                              {"changes", DiffJson(changes)}}
-                           .dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}\n", IndentedText(nlohmann::ordered_json{{"from", NameOf(*from)},
+                                                           {"to", NameOf(*to)},
+                                                           {"runner", NameOf(input->runner)},
+                                                           {"platform", NameOf(input->platform)},
+                                                           {"changes", DiffJson(changes)}}));
   } else {
     fmt::print("{} to {}, runner {}, {}\n{}", NameOf(*from), NameOf(*to), NameOf(input->runner),
                NameOf(input->platform), DiffText(changes));

@@ -19,6 +19,7 @@
 #include "conformance/run/files.h"
 #include "spec/cases/case_json.h"
 #include "spec/cases/spec.h"
+#include "spec/vocabulary/json_text.h"
 
 namespace attest {
 namespace {
@@ -75,8 +76,7 @@ Status WriteFiles(const ExplainFlags& flags, const Explanation& explained, const
   };
   Status status = write("smallest.json", CaseToJson(explained.smallest).dump(2) + "\n");
   if (status.ok()) {
-    status = write("explain.json",
-                   json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    status = write("explain.json", IndentedText(json) + "\n");
   }
   if (status.ok()) status = write("explain.txt", text);
   if (status.ok()) {
@@ -130,7 +130,7 @@ Result<ExitCode> RunExplain(const ExplainFlags& flags) {
     }
   }
   if (flags.json) {
-    fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}\n", IndentedText(json));
   } else {
     fmt::print("{}", text);
   }

@@ -15,6 +15,7 @@
 #include "conformance/run/resolve.h"
 #include "conformance/run/session.h"
 #include "spec/cases/spec.h"
+#include "spec/vocabulary/json_text.h"
 #include "spec/vocabulary/problem_json.h"
 
 namespace attest {
@@ -202,7 +203,7 @@ void Print(const std::vector<Row>& rows, bool json) {
       fmt::print("{}\n", row.line);
     }
   }
-  if (json) fmt::print("{}\n", list.dump(2, ' ', false, Json::error_handler_t::replace));
+  if (json) fmt::print("{}\n", IndentedText(list));
 }
 
 Result<ExitCode> RunList(const ListFlags& flags) {

@@ -14,6 +14,7 @@
 #include "conformance/cli/subcommand.h"
 #include "conformance/run/files.h"
 #include "spec/cases/spec.h"
+#include "spec/vocabulary/json_text.h"
 
 namespace attest {
 namespace {
@@ -52,8 +53,7 @@ Result<ExitCode> RunReplay(const ReplayFlags& flags) {
   Result<Record> record = runner.Run(0, *value);
   if (!record.ok()) return record.status();
   if (flags.json) {
-    fmt::print("{}\n",
-               ToJson(*record).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print("{}\n", IndentedText(ToJson(*record)));
   } else {
     fmt::print("{}", RecordText(*value, *record));
   }

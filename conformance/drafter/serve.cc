@@ -14,11 +14,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Messages repeat what was sent, which need not be UTF-8.
-std::string Line(const Json& answer) {
-  return answer.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 Json Names(std::initializer_list<Op> ops) {
   Json names = Json::array();
   for (const Op op : ops) names.push_back(std::string(NameOf(op)));
@@ -42,20 +37,20 @@ Json Introduce(const Json& id, const ConfigMutant* mutant) {
 
 std::string AnswerLine(std::string_view line, const ConfigMutant* mutant) {
   Result<Json> request = ParseJson("request", line);
-  if (!request.ok()) return Line({{"id", nullptr}, {"error", request.status().message()}});
+  if (!request.ok()) return LineText({{"id", nullptr}, {"error", request.status().message()}});
   if (!request->is_object() || !request->contains("id") || !request->contains("op")) {
-    return Line({{"id", nullptr}, {"error", "request: no object with id and op"}});
+    return LineText({{"id", nullptr}, {"error", "request: no object with id and op"}});
   }
   const Json id = request->at("id");
   const Json op = request->at("op");
   if (op == "bye") return {};
-  if (op == "hello") return Line(Introduce(id, mutant));
+  if (op == "hello") return LineText(Introduce(id, mutant));
   request->erase("id");
   const Result<Question> question = QuestionFromJson(*request);
-  if (!question.ok()) return Line({{"id", id}, {"error", question.status().message()}});
+  if (!question.ok()) return LineText({{"id", id}, {"error", question.status().message()}});
   const Result<Json> answer = AnswerOf(*question, mutant);
-  if (!answer.ok()) return Line({{"id", id}, {"error", answer.status().message()}});
-  return Line({{"id", id}, {"answer", *answer}});
+  if (!answer.ok()) return LineText({{"id", id}, {"error", answer.status().message()}});
+  return LineText({{"id", id}, {"answer", *answer}});
 }
 
 void Serve(std::istream& in, std::ostream& out, const ConfigMutant* mutant) {

@@ -19,11 +19,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string Dump(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace);
+std::string Seal(const Json& without_seal) {
+  return "sha256:" + Sha256Hex(IndentedText(without_seal));
 }
-
-std::string Seal(const Json& without_seal) { return "sha256:" + Sha256Hex(Dump(without_seal)); }
 
 // ---- Writing
 
@@ -285,7 +283,7 @@ Status CheckSealed(std::string_view file, const std::string& text, const Json& j
   if (Status status = object.Done(); !status.ok()) return WithPlace(file, text, status);
   Json unsealed = json;
   unsealed.erase("seal");
-  if (Seal(unsealed) != seal || Dump(json) + "\n" != text) {
+  if (Seal(unsealed) != seal || IndentedText(json) + "\n" != text) {
     return BadInput(fmt::format("{}: the seal does not fit: changed after the run", file));
   }
   return {};
@@ -369,7 +367,7 @@ Result<std::string> CertificateText(const Certificate& certificate) {
                {"waivers", WaiversToJson(certificate)},
                {"files", FilesToJson(certificate.files)}};
   json["seal"] = Seal(json);
-  return Dump(json) + "\n";
+  return IndentedText(json) + "\n";
 }
 
 Result<Certificate> ParseCertificate(std::string_view file, const std::string& text) {

@@ -6,15 +6,14 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "spec/vocabulary/json_text.h"
+
 namespace attest {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-// A backend's message may hold bytes that are no UTF-8.
-std::string Line(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-}
+std::string Line(const Json& json) { return LineText(json) + "\n"; }
 
 Json Header(const RunInfo& info) {
   return {{"attest", "records"},

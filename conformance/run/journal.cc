@@ -17,6 +17,7 @@
 #include "conformance/run/files.h"
 #include "spec/vocabulary/digest.h"
 #include "spec/vocabulary/json_object.h"
+#include "spec/vocabulary/json_text.h"
 
 namespace attest {
 namespace {
@@ -37,7 +38,7 @@ std::string Checksum(const std::string& previous, std::string_view json) {
 
 // A whole line with its end; `checksum` goes from that of the line before to this one's.
 std::string Line(const Json& json, std::string& checksum) {
-  const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string text = LineText(json);
   checksum = Checksum(checksum, text);
   return fmt::format("{} {}\n", checksum, text);
 }

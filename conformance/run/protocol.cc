@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "spec/vocabulary/json_text.h"
+
 namespace attest {
 namespace {
 
@@ -60,10 +62,6 @@ Result<nlohmann::ordered_json> ParseMessage(std::string_view body) {
   if (message.is_discarded()) return BadInput("a message that is not JSON");
   if (!message.is_object()) return BadInput("a message that is not a JSON object");
   return message;
-}
-
-std::string MessageText(const nlohmann::ordered_json& message) {
-  return message.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 std::string_view StatusWord(attest_status_t status) {

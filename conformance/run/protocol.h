@@ -38,9 +38,6 @@ std::optional<std::uint32_t> FrameLength(std::string_view bytes);
 // Bad input: not UTF-8, not JSON, not an object, or nested deeper than kMaxNesting.
 Result<nlohmann::ordered_json> ParseMessage(std::string_view body);
 
-// UTF-8 text of `message`. Bytes that are no UTF-8 (a backend may answer any) become U+FFFD.
-std::string MessageText(const nlohmann::ordered_json& message);
-
 // ---- Words of an answer's "status"
 
 // "ok" "refused" "invalid_argument" "out_of_memory" "no_device" "device_lost" "abi_mismatch"

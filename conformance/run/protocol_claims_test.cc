@@ -8,6 +8,7 @@
 #include <string>
 
 #include "conformance/run/protocol.h"
+#include "spec/vocabulary/json_text.h"
 
 namespace attest {
 namespace {
@@ -66,7 +67,7 @@ struct Sample {
 Json Sent(const attest_claims_t& claims) {
   const Result<Json> json = ClaimsToJson(claims);
   EXPECT_TRUE(json.ok()) << json.status().message();
-  return json.ok() ? Json::parse(MessageText(*json)) : Json();
+  return json.ok() ? Json::parse(LineText(*json)) : Json();
 }
 
 TEST(ProtocolClaims, EveryMemberArrivesUnchanged) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "conformance/run/protocol.h"
+#include "spec/vocabulary/json_text.h"
 
 namespace attest {
 namespace {
@@ -21,7 +22,7 @@ using Json = nlohmann::ordered_json;
 
 // Through text, as on the wire.
 Result<attest_problem_t> ThereAndBack(const attest_problem_t& problem) {
-  return AbiProblemFromJson(Json::parse(MessageText(ToJson(problem))));
+  return AbiProblemFromJson(Json::parse(LineText(ToJson(problem))));
 }
 
 bool SameBytes(const attest_problem_t& a, const attest_problem_t& b) {

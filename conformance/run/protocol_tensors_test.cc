@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "conformance/run/protocol.h"
+#include "spec/vocabulary/json_text.h"
 
 namespace attest {
 namespace {
@@ -33,7 +34,7 @@ TEST(ProtocolTensors, ArriveUnchanged) {
                                             .offset = 1U << 30}};
   Json list = Json::array();
   for (const WireTensor& tensor : tensors) list.push_back(ToJson(tensor));
-  const auto arrived = TensorsFromJson(Json::parse(MessageText(list)));
+  const auto arrived = TensorsFromJson(Json::parse(LineText(list)));
   ASSERT_TRUE(arrived.ok()) << arrived.status().message();
   EXPECT_EQ(*arrived, tensors);
 }

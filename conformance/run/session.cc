@@ -14,6 +14,7 @@
 #include "conformance/run/resolve.h"
 #include "conformance/run/session_pace.h"
 #include "conformance/run/shared_image.h"
+#include "spec/vocabulary/json_text.h"
 
 namespace attest {
 namespace {
@@ -171,7 +172,7 @@ Answered ProcessSession::Ask(const std::string& op, Json request, double deadlin
   const std::string seq = std::to_string(++last_seq_);
   request["seq"] = seq;
   request["op"] = op;
-  const std::string body = MessageText(request);
+  const std::string body = LineText(request);
   if (body.size() > kMaxMessageBytes) {
     return {.result = CannotStart(InternalError(fmt::format("a request of {} bytes", body.size()))),
             .answer = {},

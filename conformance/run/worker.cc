@@ -22,6 +22,7 @@
 #include "conformance/run/protocol.h"
 #include "conformance/run/worker_call.h"
 #include "conformance/run/worker_graph.h"
+#include "spec/vocabulary/json_text.h"
 
 namespace attest {
 namespace {
@@ -53,7 +54,7 @@ std::optional<std::string> Receive() {
 }
 
 bool Send(const Json& answer) {
-  const std::string frame = Frame(MessageText(answer));
+  const std::string frame = Frame(LineText(answer));
   std::size_t sent = 0;
   while (sent < frame.size()) {
     const ssize_t now = send(kSocketFd, frame.data() + sent, frame.size() - sent, MSG_NOSIGNAL);

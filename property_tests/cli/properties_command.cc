@@ -15,6 +15,7 @@
 #include "conformance/run/files.h"
 #include "property_tests/generators/classes.h"
 #include "property_tests/laws/run_law.h"
+#include "spec/vocabulary/json_text.h"
 
 namespace attest {
 namespace {
@@ -219,7 +220,7 @@ Result<ExitCode> RunProperties(const PropertiesFlags& flags) {
   if (flags.json) {
     Json json{{"backend", flags.backend}, {"seed", flags.seed}, {"cases", flags.cases}};
     for (const Tried& tried : all) json["laws"].push_back(TriedJson(tried));
-    fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+    fmt::print("{}\n", IndentedText(json));
   } else {
     PrintTotals(all);
   }
@@ -251,7 +252,7 @@ Result<ExitCode> ReplaySample(const FileReplay::Request& request) {
                     {"verdict", word},
                     {"reason", outcome.reason},
                     {"sample", ToJson(value->sample)}};
-    fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+    fmt::print("{}\n", IndentedText(json));
     return code;
   }
   fmt::print("{}: {}\n  {}\n  {}\n", word, law->name, law->sentence, Describe(value->sample));

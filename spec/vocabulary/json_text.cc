@@ -170,4 +170,12 @@ Status WithPlace(std::string_view filename, std::string_view text, const Status&
   return {status.code(), fmt::format("{}: {}", LocateJson(filename, text, path), status.message())};
 }
 
+std::string IndentedText(const nlohmann::ordered_json& json) {
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+std::string LineText(const nlohmann::ordered_json& json) {
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
 }  // namespace attest

@@ -23,6 +23,11 @@ std::string LocateJson(std::string_view filename, std::string_view text, std::st
 // the same status with the place in front. OK stays OK.
 Status WithPlace(std::string_view filename, std::string_view text, const Status& status);
 
+// As text: indented by two, or one line. Bytes that are no UTF-8 (a backend may answer anything)
+// become U+FFFD, where nlohmann's own dump throws.
+std::string IndentedText(const nlohmann::ordered_json& json);
+std::string LineText(const nlohmann::ordered_json& json);
+
 }  // namespace attest
 
 #endif  // ATTEST_SPEC_VOCABULARY_JSON_TEXT_H_

@@ -49,5 +49,11 @@ TEST(JsonText, APathInAMessageGetsItsPlace) {
   EXPECT_TRUE(WithPlace("f", "{}", Status()).ok());
 }
 
+TEST(JsonText, WritesWhateverTheBytesAre) {
+  const nlohmann::ordered_json json = {{"a", "x\xff"}};
+  EXPECT_EQ(LineText(json), "{\"a\":\"x\uFFFD\"}");
+  EXPECT_EQ(IndentedText(json), "{\n  \"a\": \"x\uFFFD\"\n}");
+}
+
 }  // namespace
 }  // namespace attest
