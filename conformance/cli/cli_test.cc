@@ -2,89 +2,28 @@
 //
 // attest as a user meets it: the built program, its exit codes, and what it says about bad input.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <string>
+
+#include "conformance/testing/program.h"
 
 namespace attest {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::string Bin() {
-  const char* bin = std::getenv("ATTEST_BIN");
-  return bin == nullptr ? "bin" : bin;
-}
-
-std::string Contents(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-struct Outcome {
-  int code = -1;
-  std::string out;
-  std::string err;
-};
-
-class Cli : public testing::Test {
+class Cli : public ProgramTest {
  protected:
-  void SetUp() override {
-    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
-    directory_ = fs::path(testing::TempDir()) / (std::string("attest-cli-") + info->name());
-    fs::remove_all(directory_);
-    fs::create_directories(directory_);
-  }
-  void TearDown() override { fs::remove_all(directory_); }
-
-  std::string Path(const std::string& name) const { return (directory_ / name).string(); }
-
-  std::string WriteText(const std::string& name, const std::string& text) const {
-    std::ofstream(directory_ / name, std::ios::binary) << text;
-    return Path(name);
-  }
-
-  // Of "attest ARGUMENTS", through the shell.
-  Outcome Attest(const std::string& arguments, const std::string& before = "") const {
-    const std::string command = before + "'" + Bin() + "/attest' " + arguments + " > '" +
-                                Path("stdout") + "' 2> '" + Path("stderr") + "'";
-    const int status = std::system(command.c_str());
-    return {.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
-            .out = Contents(directory_ / "stdout"),
-            .err = Contents(directory_ / "stderr")};
-  }
-
   // Of "attest ARGUMENTS" writing to "run", which gets `signal` once its journal has `lines` lines.
   Outcome Stop(const std::string& arguments, const std::string& signal, int lines) const {
     const std::string journal = "'" + Path("run/journal") + "'";
-    const std::string command =
-        "'" + Bin() + "/attest' " + arguments + " > '" + Path("stdout") + "' 2> '" +
-        Path("stderr") + "' & pid=$!; while kill -0 $pid 2> /dev/null && test \"$(cat " + journal +
-        " 2> /dev/null | wc -l)\" -lt " + std::to_string(lines) + "; do sleep 0.01; done; kill -" +
-        signal + " $pid 2> /dev/null; wait $pid";
-    const int status = std::system(command.c_str());
-    return {.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
-            .out = Contents(Path("stdout")),
-            .err = Contents(Path("stderr"))};
-  }
-
-  // Bad input ends with code 2 and one line that holds `words`.
-  void ExpectBadInput(const std::string& arguments, const std::string& words) const {
-    const Outcome outcome = Attest(arguments);
-    EXPECT_EQ(outcome.code, 2) << arguments << "\n" << outcome.err;
-    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
-    EXPECT_EQ(outcome.err.find("attest"), 0U) << outcome.err;
-    EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err;
-    EXPECT_EQ(outcome.out, "") << arguments;
+    return Shell(Program() + " " + arguments,
+                 " & pid=$!; while kill -0 $pid 2> /dev/null && test \"$(cat " + journal +
+                     " 2> /dev/null | wc -l)\" -lt " + std::to_string(lines) +
+                     "; do sleep 0.01; done; kill -" + signal + " $pid 2> /dev/null; wait $pid");
   }
 
   // A few cases of tier smoke.
@@ -96,8 +35,6 @@ class Cli : public testing::Test {
   std::string SmokeRun(const std::string& out) const {
     return "certify --backend cpu --tier smoke --out '" + Path(out) + "'";
   }
-
-  fs::path directory_;
 };
 
 TEST_F(Cli, HelpOfEveryCommandEndsWithExamples) {
@@ -456,14 +393,12 @@ TEST_F(Cli, BadCallsInFilesAreOneLineAndCodeTwo) {
 class DrafterCli : public Cli {
  protected:
   static std::string Config(const std::string& name) {
-    const char* source = std::getenv("ATTEST_SOURCE");
-    return std::string("'") + (source == nullptr ? "." : source) + "/spec/drafter/configs/" + name +
-           ".json'";
+    return Source("spec/drafter/configs/" + name + ".json");
   }
-  Outcome Resolve(const std::string& rest) const {
-    return Attest("drafter resolve --platform cuda:9.0 --draft " + Config("qwen3-8b-dflash") + " " +
-                  rest);
+  static std::string ResolveCommand() {
+    return "drafter resolve --platform cuda:9.0 --draft " + Config("qwen3-8b-dflash") + " ";
   }
+  Outcome Resolve(const std::string& rest) const { return Attest(ResolveCommand() + rest); }
 };
 
 TEST_F(DrafterCli, ResolveSaysServedOrRejected) {
@@ -537,10 +472,7 @@ TEST_F(DrafterCli, BadInputIsOneLineAndTwo) {
       {"--nonsense", "--nonsense"}};
   ExpectBadInput("drafter resolve --platform tpu --draft " + Config("qwen3-8b-dflash"), "tpu");
   for (const auto& [arguments, message] : wrong) {
-    const Outcome outcome = Resolve(arguments);
-    EXPECT_EQ(outcome.code, 2) << arguments << "\n" << outcome.out;
-    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
-    EXPECT_NE(outcome.err.find(message), std::string::npos) << outcome.err << message;
+    ExpectBadInput(ResolveCommand() + arguments, message);
   }
 }
 

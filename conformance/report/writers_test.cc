@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Each writer against an approved text. After a change on purpose: ATTEST_APPROVE=1 writes the
-// texts anew; read the difference before committing it.
+// Each writer against an approved text (spec/testing/approved_text.h).
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
 #include <limits>
-#include <sstream>
 #include <string>
 
 #include "conformance/report/console.h"
@@ -16,42 +12,28 @@
 #include "conformance/report/junit.h"
 #include "conformance/report/markup.h"
 #include "conformance/report/test_report.h"
+#include "spec/testing/approved_text.h"
 
 namespace attest {
 namespace {
 
-std::string ApprovedPath(const std::string& name) {
-  const char* source = std::getenv("ATTEST_SOURCE");
-  EXPECT_NE(source, nullptr) << "run through ctest, or set ATTEST_SOURCE to the repository";
-  return std::string(source == nullptr ? "." : source) + "/conformance/report/testdata/" + name;
-}
-
-void ExpectApproved(const std::string& name, const std::string& text) {
-  const std::string path = ApprovedPath(name);
-  if (std::getenv("ATTEST_APPROVE") != nullptr) {
-    std::ofstream(path, std::ios::binary) << text;
-    return;
-  }
-  std::ifstream file(path, std::ios::binary);
-  ASSERT_TRUE(file) << path;
-  std::stringstream approved;
-  approved << file.rdbuf();
-  EXPECT_EQ(text, approved.str()) << name;
+void ExpectApprovedHere(const std::string& name, const std::string& text) {
+  ExpectApproved("conformance/report/testdata/" + name, text);
 }
 
 TEST(Writers, ConsoleTextIsTheApprovedOne) {
-  ExpectApproved("mixed_console.txt", ConsoleText(MixedRun().MakeReport()));
-  ExpectApproved("good_console.txt", ConsoleText(GoodRun().MakeReport()));
+  ExpectApprovedHere("mixed_console.txt", ConsoleText(MixedRun().MakeReport()));
+  ExpectApprovedHere("good_console.txt", ConsoleText(GoodRun().MakeReport()));
 }
 
 TEST(Writers, JUnitXmlIsTheApprovedOne) {
   const TestRun run = MixedRun();
-  ExpectApproved("mixed_junit.xml", JUnitText(run.MakeReport()));
+  ExpectApprovedHere("mixed_junit.xml", JUnitText(run.MakeReport()));
 }
 
 TEST(Writers, HtmlIsTheApprovedOne) {
   const TestRun run = MixedRun();
-  ExpectApproved("mixed_report.html", HtmlText(run.MakeReport()));
+  ExpectApprovedHere("mixed_report.html", HtmlText(run.MakeReport()));
 }
 
 TEST(Writers, HtmlLoadsNothingFromAnywhere) {

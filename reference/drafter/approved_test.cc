@@ -2,35 +2,20 @@
 //
 // Every draft config on every platform, era and runner as an approved table, and the story of
 // vllm-project/vllm#40394 as approved texts. What must be in them is fixed by hand in
-// spec/drafter/cases.json and resolve_test.cc; here nothing may change unseen. After a change on
-// purpose: ATTEST_APPROVE=1 writes the files.
+// spec/drafter/cases.json and resolve_test.cc; here nothing may change unseen.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
 
 #include "reference/drafter/drafter_case.h"
 #include "reference/drafter/resolution_output.h"
 #include "reference/drafter/resolve.h"
+#include "spec/testing/approved_text.h"
 
 namespace attest::drafter {
 namespace {
 
-void ExpectApproved(const std::string& name, const std::string& text) {
-  const char* source = std::getenv("ATTEST_SOURCE");
-  ASSERT_NE(source, nullptr) << "run through ctest, or set ATTEST_SOURCE to the repository";
-  const std::string path = fmt::format("{}/reference/drafter/testdata/{}", source, name);
-  if (std::getenv("ATTEST_APPROVE") != nullptr) {
-    std::ofstream(path, std::ios::binary) << text;
-    return;
-  }
-  std::ifstream file(path, std::ios::binary);
-  ASSERT_TRUE(file) << path;
-  std::stringstream approved;
-  approved << file.rdbuf();
-  EXPECT_EQ(text, approved.str()) << name;
+void ExpectApprovedHere(const std::string& name, const std::string& text) {
+  ExpectApproved("reference/drafter/testdata/" + name, text);
 }
 
 // "E1-E2: ..." : eras that follow each other with one answer share a line.
@@ -76,7 +61,7 @@ TEST(Approved, EveryConfigOnEveryPlatformEraAndRunner) {
   ASSERT_TRUE(drafts.ok()) << drafts.status().message();
   std::string text;
   for (const NamedDraft& draft : *drafts) text += Table(**tables, draft);
-  ExpectApproved("resolutions.txt", text);
+  ExpectApprovedHere("resolutions.txt", text);
 }
 
 // A target with mm-prefix attention on an A100: FLASH_ATTN has a reason against it, FLEX_ATTENTION
@@ -99,8 +84,8 @@ TEST(Approved, TheA100StoryOf40394) {
   EXPECT_TRUE(before.rejected());
   const Resolution after = story(Era::kE0c);
   EXPECT_FALSE(after.rejected());
-  ExpectApproved("a100_before_40394.txt", ToText(**tables, before));
-  ExpectApproved("a100_after_40394.txt", ToText(**tables, after));
+  ExpectApprovedHere("a100_before_40394.txt", ToText(**tables, before));
+  ExpectApprovedHere("a100_after_40394.txt", ToText(**tables, after));
   std::string diff;
   const ResolveOptions options{.platform = ParsePlatform("cuda:8.0").value()};
   for (const Change& change :
@@ -108,7 +93,7 @@ TEST(Approved, TheA100StoryOf40394) {
     diff += fmt::format("{}: {} -> {}\n", change.part, change.from, change.to);
     for (const EraEvent* event : change.because) diff += fmt::format("  {}\n", event->reference);
   }
-  ExpectApproved("a100_diff.txt", diff);
+  ExpectApprovedHere("a100_diff.txt", diff);
 }
 
 }  // namespace
