@@ -17,7 +17,7 @@ namespace attest {
 
 // What all tests of one backend share. Both outlive RUN_ALL_TESTS.
 struct SuiteBackend {
-  std::string name;  // test suite "conformance/NAME"
+  std::string name;
   std::unique_ptr<Session> session;
   RunOptions options;
 };
@@ -27,8 +27,9 @@ struct Registered {
   int not_expected = 0;  // outside the claims, excluded, or not applicable: no test
 };
 
-// One test for each expected case but those that walk (graph_suite.h), named by its id. A verdict
-// other than pass is a test failure that ends with the replay command.
+// One test for each expected case, named by its id, in suite "conformance/NAME", or "graph/NAME"
+// where the case walks through steps (graphs, persistent buffers, serving loops). A verdict other
+// than pass is a test failure that shows the mask or the steps and ends with the replay command.
 Registered RegisterBackend(SuiteBackend& backend, const std::vector<const Case*>& cases);
 
 }  // namespace attest

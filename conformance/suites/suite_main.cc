@@ -18,7 +18,6 @@
 #include "conformance/judge/verdict.h"
 #include "conformance/report/selection.h"
 #include "conformance/suites/backend_suite.h"
-#include "conformance/suites/graph_suite.h"
 
 namespace attest {
 namespace {
@@ -87,10 +86,7 @@ Status AddBackend(const std::string& name, const std::vector<const Case*>& cases
       !status.ok()) {
     return status;
   }
-  const Registered calls = RegisterBackend(backend, cases);
-  const Registered walks = RegisterWalks(backend, cases);
-  const Registered registered = {calls.tests + walks.tests,
-                                 calls.not_expected + walks.not_expected};
+  const Registered registered = RegisterBackend(backend, cases);
   fmt::print("{}: {} tests; {} of {} cases are not expected of it and have none\n", name,
              registered.tests, registered.not_expected, cases.size());
   if (registered.tests == 0) return BadInput(name + ": no case is expected of it");

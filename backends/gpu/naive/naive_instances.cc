@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/gpu/naive/naive.h"
 #include "backends/gpu/naive/naive_body.h"
+#include "backends/gpu/plan.h"
 
 namespace attest::gpu {
 namespace {
 
 std::vector<Launch> Plan(const Step& step) {
   const attest_problem_t& p = step.problem;
-  const bool causal = p.attention_type == ATTEST_DECODER && p.causality == ATTEST_CAUSAL;
-  const Extent grid = {
-      static_cast<std::uint32_t>((p.num_actual_tokens + naive::kThreads - 1) / naive::kThreads),
-      static_cast<std::uint32_t>(p.num_q_heads), 1};
+  const bool causal = IsCausal(p);
+  const Extent grid = {Unsigned((p.num_actual_tokens + naive::kThreads - 1) / naive::kThreads),
+                       Unsigned(p.num_q_heads), 1};
   const Extent block = {naive::kThreads, 1, 1};
   return {MakeLaunch(causal ? naive::NaiveKernel<true> : naive::NaiveKernel<false>, grid, block, 0,
                      step.params)};
