@@ -19,13 +19,6 @@ namespace {
 using drafter::Resolution;
 using drafter::Tables;
 
-Result<drafter::Era> ParseEraFlag(const char* flag, const std::string& text) {
-  const auto era = drafter::ParseEra(text);
-  if (era.has_value()) return *era;
-  return BadInput(
-      fmt::format("{}: \"{}\" is no era: E0, E0b, E0c, E1, E1b, E2, E3, E4 or E5", flag, text));
-}
-
 // The matrix of the two flags, from spec/drafter/flags.json.
 std::string FlagMatrix() {
   const Result<const Tables*> tables = drafter::LoadTables();
@@ -126,27 +119,7 @@ Result<ExitCode> RunDiff(const CLI::App& app, const DiffFlags& flags) {
   return ExitCode::kDone;
 }
 
-// The matrix of the two flags is about these.
-std::vector<Subcommand> ConfigTools() {
-  const auto with_matrix = [](Subcommand tool) {
-    tool.examples += "\nThe two flags:\n" + FlagMatrix();
-    return tool;
-  };
-  return {with_matrix(DrafterResolveCommand()), with_matrix(DrafterDiffCommand())};
-}
-
-std::vector<Subcommand> DrafterTools(const std::vector<Subcommand>& more) {
-  std::vector<Subcommand> tools = ConfigTools();
-  tools.push_back(DrafterPrepareCommand());
-  tools.push_back(DrafterProblemsCommand());
-  tools.push_back(DrafterServeCommand());
-  tools.insert(tools.end(), more.begin(), more.end());
-  return tools;
-}
-
-}  // namespace
-
-Subcommand DrafterResolveCommand() {
+Subcommand ResolveCommand() {
   return {
       .name = "resolve",
       .summary = "What serving this target with this drafter comes to, and why",
@@ -168,7 +141,7 @@ Subcommand DrafterResolveCommand() {
       }};
 }
 
-Subcommand DrafterDiffCommand() {
+Subcommand DiffErasCommand() {
   return {.name = "diff",
           .summary = "What changes for a configuration from one era to another, and why",
           .examples =
@@ -183,6 +156,28 @@ Subcommand DrafterDiffCommand() {
             return [flags, &app] { return RunDiff(app, *flags); };
           }};
 }
+
+// `tool`, whose help ends with the matrix of the two flags; the tables are read when help is asked
+// for.
+Subcommand WithFlagMatrix(Subcommand tool) {
+  auto declare = std::move(tool.declare);
+  tool.declare = [declare = std::move(declare), examples = tool.examples](CLI::App& app) {
+    app.footer([examples] { return examples + "\nThe two flags:\n" + FlagMatrix(); });
+    return declare(app);
+  };
+  tool.examples.clear();
+  return tool;
+}
+
+std::vector<Subcommand> DrafterTools(const std::vector<Subcommand>& more) {
+  std::vector<Subcommand> tools = {WithFlagMatrix(ResolveCommand()),
+                                   WithFlagMatrix(DiffErasCommand()), DrafterPrepareCommand(),
+                                   DrafterProblemsCommand(), DrafterServeCommand()};
+  tools.insert(tools.end(), more.begin(), more.end());
+  return tools;
+}
+
+}  // namespace
 
 Subcommand DrafterCommand(std::vector<Subcommand> more) {
   return {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "conformance/cli/drafter_tools.h"
 #include "conformance/drafter/serve.h"
 #include "conformance/run/files.h"
 #include "reference/drafter/batch_json.h"
@@ -97,10 +98,10 @@ void PrintTensors(const drafter::BatchRequest& request, const drafter::DraftInpu
 }
 
 Result<ExitCode> RunPrepare(const PrepareFlags& flags) {
-  const std::optional<drafter::Runner> runner = drafter::ParseRunner(flags.runner);
-  if (!runner) return BadInput(fmt::format("--runner '{}': R1 or R2", flags.runner));
-  const std::optional<drafter::Era> era = drafter::ParseEra(flags.era);
-  if (!era) return BadInput(fmt::format("--era '{}': no such era", flags.era));
+  const Result<drafter::Runner> runner = ParseRunnerFlag(flags.runner);
+  if (!runner.ok()) return runner.status();
+  const Result<drafter::Era> era = ParseEraFlag("--era", flags.era);
+  if (!era.ok()) return era.status();
   const Result<std::string> text = ReadFile(flags.batch);
   if (!text.ok()) return text.status();
   const Result<drafter::BatchRequest> request = drafter::ParseBatch(flags.batch, *text, *runner);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conformance/cli/drafter_tools.h"
 
-#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <CLI/App.hpp>
 
 #include "conformance/run/files.h"
 #include "spec/vocabulary/json_text.h"
@@ -49,6 +51,19 @@ void AddDrafterFlags(CLI::App& app, DrafterFlags& flags) {
   app.add_flag("--json", flags.json, "print JSON");
 }
 
+Result<drafter::Era> ParseEraFlag(const char* flag, const std::string& text) {
+  const auto era = drafter::ParseEra(text);
+  if (era) return *era;
+  return BadInput(
+      fmt::format("{}: \"{}\" is no era: E0, E0b, E0c, E1, E1b, E2, E3, E4 or E5", flag, text));
+}
+
+Result<drafter::Runner> ParseRunnerFlag(const std::string& text) {
+  const auto runner = drafter::ParseRunner(text);
+  if (runner) return *runner;
+  return BadInput(fmt::format("--runner: \"{}\" is neither R1 nor R2", text));
+}
+
 Result<DrafterInput> ReadDrafterInput(const CLI::App& app, const DrafterFlags& flags) {
   Result<JsonFile> target = ReadJson(flags.target, "target");
   if (!target.ok()) return target.status();
@@ -76,10 +91,8 @@ Result<DrafterInput> ReadDrafterInput(const CLI::App& app, const DrafterFlags& f
   if (!read_draft.ok()) return WithPlace(draft->name, draft->text, read_draft.status());
   Result<drafter::Platform> platform = drafter::ParsePlatform(flags.platform);
   if (!platform.ok()) return BadInput("--platform: " + platform.status().message());
-  const auto runner = drafter::ParseRunner(flags.runner);
-  if (!runner.has_value()) {
-    return BadInput("--runner: \"" + flags.runner + "\" is neither R1 nor R2");
-  }
+  const Result<drafter::Runner> runner = ParseRunnerFlag(flags.runner);
+  if (!runner.ok()) return runner.status();
   return DrafterInput{.target = std::move(*read_target),
                       .draft = std::move(*read_draft),
                       .platform = *platform,

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The commands under `attest drafter`, and what they share: reading a target and a draft.
+// What the commands under `attest drafter` share: reading eras, runners, a target and a draft.
 #ifndef ATTEST_CONFORMANCE_CLI_DRAFTER_TOOLS_H_
 #define ATTEST_CONFORMANCE_CLI_DRAFTER_TOOLS_H_
 
 #include <string>
 #include <vector>
 
-#include "conformance/cli/subcommand.h"
 #include "reference/drafter/parse.h"
 #include "reference/drafter/resolve.h"
 
-namespace attest {
+namespace CLI {
+class App;
+}
 
-Subcommand DrafterResolveCommand();
-Subcommand DrafterDiffCommand();
+namespace attest {
 
 // One configuration on the command line.
 struct DrafterFlags {
@@ -31,6 +31,10 @@ struct DrafterFlags {
 
 // Declares all of them; which of the two backend flags were given shows in the app's counts.
 void AddDrafterFlags(CLI::App& app, DrafterFlags& flags);
+
+// Of the value of `flag` ("--era"). Bad input: it is none.
+Result<drafter::Era> ParseEraFlag(const char* flag, const std::string& text);
+Result<drafter::Runner> ParseRunnerFlag(const std::string& text);
 
 struct DrafterInput {
   drafter::TargetConfig target;

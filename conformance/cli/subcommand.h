@@ -5,13 +5,16 @@
 #ifndef ATTEST_CONFORMANCE_CLI_SUBCOMMAND_H_
 #define ATTEST_CONFORMANCE_CLI_SUBCOMMAND_H_
 
-#include <CLI/App.hpp>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "conformance/judge/verdict.h"
 #include "spec/vocabulary/status.h"
+
+namespace CLI {
+class App;
+}
 
 namespace attest {
 

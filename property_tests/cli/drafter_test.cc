@@ -47,7 +47,7 @@ TEST_F(Drafter, BadInputIsOneLine) {
   ExpectBadTool("prepare --batch '" + Write("{\"block_size\": 1") + "'", "b.json:1:");
   ExpectBadTool("prepare --batch '" + Write("{\"bloc_size\": 1}") + "'",
                 "\"num_speculative_tokens\" is missing");
-  ExpectBadTool("prepare --runner R3 --batch '" + Write("{}") + "'", "R1 or R2");
+  ExpectBadTool("prepare --runner R3 --batch '" + Write("{}") + "'", "neither R1 nor R2");
   ExpectBadTool("serve --mutant none", "not one of --list");
   ExpectBadTool("problems --draft '" + Write("{\"num_hidden_layers\": 2}") + "'", "b.json");
   ExpectBadTool("check --impl true --questions 0", "--questions");
