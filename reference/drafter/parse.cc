@@ -131,6 +131,17 @@ bool Place(Json& json, std::string_view path, Json value) {
   }
 }
 
+// The text of a whole file; what `read` has against its JSON gets its place.
+template <typename Config>
+Result<Config> Parse(std::string_view filename, std::string_view text,
+                     Result<Config> (*read)(const Json&)) {
+  const Result<Json> json = ParseJson(filename, text);
+  if (!json.ok()) return json.status();
+  Result<Config> config = read(*json);
+  if (!config.ok()) return WithPlace(filename, text, config.status());
+  return config;
+}
+
 }  // namespace
 
 Result<TargetConfig> TargetFromJson(const Json& json) {
@@ -155,19 +166,11 @@ Result<TargetConfig> TargetFromJson(const Json& json) {
 }
 
 Result<TargetConfig> ParseTarget(std::string_view filename, std::string_view text) {
-  const Result<Json> json = ParseJson(filename, text);
-  if (!json.ok()) return json.status();
-  Result<TargetConfig> target = TargetFromJson(*json);
-  if (!target.ok()) return WithPlace(filename, text, target.status());
-  return target;
+  return Parse(filename, text, TargetFromJson);
 }
 
 Result<DraftConfig> ParseDraft(std::string_view filename, std::string_view text) {
-  const Result<Json> json = ParseJson(filename, text);
-  if (!json.ok()) return json.status();
-  Result<DraftConfig> draft = DraftFromJson(*json);
-  if (!draft.ok()) return WithPlace(filename, text, draft.status());
-  return draft;
+  return Parse(filename, text, DraftFromJson);
 }
 
 Status ApplySet(std::string_view assignment, Json& target, Json& draft) {

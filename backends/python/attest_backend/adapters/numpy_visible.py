@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scores of the NumPy attentions, which have no library below them: every rule is computed here."""
+"""What the NumPy attentions share. There is no library below them: every rule is computed here."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..claims import Claims
 from ..problem import Problem
 from ..requests import Request
 from ..tensors import Tensors
-from .per_request import masks_of
+from .per_request import PerRequest, masks_of
 
 FEATURES = (
     "decoder-causal", "decoder-non-causal", "per-request-causality", "encoder-only",
@@ -63,3 +64,33 @@ def values(r: Request, score: Any, kv_head: int, first: int, last: int) -> Any:
     value = r.value[first:last, kv_head].astype(np.float32)
     value[(score == -np.inf).all(axis=0)] = 0
     return value
+
+
+class PerHead(PerRequest):
+    """One query head at a time, in float32."""
+
+    name: str
+    version = f"numpy {np.__version__}"
+
+    def claims(self) -> Claims:
+        return Claims(
+            name=self.name,
+            features=FEATURES,
+            version=self.version,
+            vendor="attest",
+            dtypes=["float32", "float16", "bfloat16"],
+            cache_dtypes=["float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"],
+            head_dims=[(1, 576)],
+        )
+
+    def attend(self, problem: Problem, tensors: Tensors, r: Request) -> tuple[Any, Any]:
+        out = np.zeros((r.q_len, problem.num_q_heads, problem.head_dim_v), np.float32)
+        lse = np.full((r.q_len, problem.num_q_heads), -np.inf, np.float32)
+        for head in range(problem.num_q_heads):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                out[:, head], lse[:, head] = self.head(problem, tensors, r, head)
+        return out.astype(tensors.out.dtype), lse
+
+    def head(self, problem: Problem, tensors: Tensors, r: Request, head: int) -> tuple[Any, Any]:
+        """[q_len, head_dim_v] and [q_len]; a row that sees nothing is 0 and minus infinity."""
+        raise NotImplementedError

@@ -3,28 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-import torch
-
 from ..backend import Backend
-from ..checks import Refuse
 from ..tensors import Tensors
+from .gpu_device import OnDevice
 
 
-class PagedGpu(Backend):
+class PagedGpu(OnDevice, Backend):
     """The kernel reads the block table itself: nothing is gathered."""
 
     arrays = "torch"
-
-    def open(self, options: Mapping[str, str]) -> None:
-        if not torch.cuda.is_available():
-            raise Refuse("torch sees no GPU")
-
-    @property
-    def device_name(self) -> str:
-        return torch.cuda.get_device_name()
 
 
 def on_device(tensors: Tensors, *names: str) -> list[Any]:

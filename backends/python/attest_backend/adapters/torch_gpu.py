@@ -6,35 +6,23 @@ NOT RUN HERE: written against the interface that torch documents.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch.nn.attention import SDPBackend
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
-from ..checks import Refuse
 from ..problem import Problem
 from ..requests import Request
 from ..tensors import Tensors
+from .gpu_device import OnDevice
 from .per_request import masks_of, one_dtype_each
 from .torch_flex import Flex, mask_mod_of, score_mod_of
 from .torch_sdpa import Sdpa
 
 
-class OnDevice:
-    """Moves a request to the device before the call; what comes back is moved by the bridge."""
-
-    def open(self, options: Mapping[str, str]) -> None:
-        if not torch.cuda.is_available():
-            raise Refuse("torch sees no GPU")
-
-    @property
-    def device_name(self) -> str:
-        return torch.cuda.get_device_name()
-
-
 def to_device(r: Request) -> Request:
+    """Moved to the device before the call; what comes back is moved by the bridge."""
     return Request(
         r.index, r.rows, r.q_len, r.seq_len, r.causal, r.query.cuda(), r.key.cuda(), r.value.cuda()
     )
