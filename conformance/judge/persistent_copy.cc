@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "conformance/judge/mutant_session.h"
@@ -67,8 +66,9 @@ PersistentCopy CopyOf(const Numbers& whole, const Numbers& source) {
   const std::uint64_t source_bytes = Product(source.shape) * SizeOf(source.dtype);
   copy.image.bytes.resize(Aligned(source_at + source_bytes + kAlignment));
   for (std::uint64_t i = 0; i < copy.image.bytes.size(); ++i) copy.image.bytes[i] = CanaryByte(i);
-  std::memcpy(copy.image.bytes.data() + source_at, source.bytes.data(),
-              std::min<std::size_t>(source.bytes.size(), source_bytes));
+  // Of no rows there are no bytes, and memcpy may not be given a null pointer even then.
+  std::copy_n(source.bytes.begin(), std::min<std::size_t>(source.bytes.size(), source_bytes),
+              copy.image.bytes.begin() + static_cast<std::ptrdiff_t>(source_at));
   return copy;
 }
 
