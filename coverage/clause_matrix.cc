@@ -21,7 +21,7 @@ bool Cites(const Case& value, const std::string& clause) {
 std::map<std::string, int> ConfigurationCases() {
   std::map<std::string, int> counts;
   for (const EmbeddedFile& file : DrafterFiles()) {
-    if (!file.path.ends_with("cases.json")) continue;
+    if (!file.path.ends_with("/cases.json") && !file.path.ends_with("/batches.json")) continue;
     const auto json = nlohmann::ordered_json::parse(file.text, nullptr, false);
     for (const auto& value : json.value("cases", nlohmann::ordered_json::array())) {
       for (const auto& clause : value.at("clauses")) ++counts[clause.get<std::string>()];

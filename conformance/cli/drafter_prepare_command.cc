@@ -46,8 +46,8 @@ std::string ContextRow(const drafter::DraftBatch& batch, const std::vector<std::
   return fmt::format("{}", fmt::join(requests, " | "));
 }
 
-void PrintBuffers(const drafter::BatchRequest& request, bool sized_for_graphs) {
-  const Json report = drafter::BufferReport(request, sized_for_graphs);
+void PrintBuffers(const drafter::BatchRequest& request, drafter::Era era) {
+  const Json report = drafter::BufferReport(request, era);
   if (report.is_null()) return;
   for (const auto& [name, length] : report["lengths"].items()) {
     fmt::print("buffer {:<17} {}\n", name, length.get<std::int64_t>());
@@ -106,16 +106,11 @@ Result<ExitCode> RunPrepare(const PrepareFlags& flags) {
   if (!text.ok()) return text.status();
   const Result<drafter::BatchRequest> request = drafter::ParseBatch(flags.batch, *text, *runner);
   if (!request.ok()) return request.status();
-  // Before E5 the query buffers were made without asking for captured sizes.
-  const bool sized_for_graphs = *era >= drafter::Era::kE5;
-  const drafter::DraftInputs inputs = drafter::PrepareInputs(request->batch, *runner);
   if (flags.json) {
-    Json json = drafter::ToJson(inputs, *runner);
-    if (request->limits) json["buffers"] = drafter::BufferReport(*request, sized_for_graphs);
-    fmt::print("{}\n", json.dump(2));
+    fmt::print("{}\n", drafter::PreparedJson(*request, *runner, *era).dump(2));
   } else {
-    PrintTensors(*request, inputs, *runner);
-    PrintBuffers(*request, sized_for_graphs);
+    PrintTensors(*request, drafter::PrepareInputs(request->batch, *runner), *runner);
+    PrintBuffers(*request, *era);
   }
   return ExitCode::kDone;
 }

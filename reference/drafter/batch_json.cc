@@ -226,15 +226,22 @@ Json ToJson(const DraftInputs& inputs, Runner runner) {
   return json;
 }
 
-Json BufferReport(const BatchRequest& request, bool sized_for_graphs) {
+Json BufferReport(const BatchRequest& request, Era era) {
   if (!request.limits) return nullptr;
   const DraftBatch& batch = request.batch;
-  const std::vector<Buffer> buffers = BuffersOf(*request.limits, sized_for_graphs);
+  // Before E5 the query buffers were made without asking for captured sizes.
+  const std::vector<Buffer> buffers = BuffersOf(*request.limits, era >= Era::kE5);
   const std::int64_t rows = batch.num_reqs() * batch.rows_per_request();
   Json json;
   for (const Buffer& buffer : buffers) json["lengths"][std::string(buffer.name)] = buffer.length;
   json["num_tokens_padded"] = PaddedTokens(*request.limits, rows);
   json["does_not_fit"] = WhyStepDoesNotFit(buffers, *request.limits, rows);
+  return json;
+}
+
+Json PreparedJson(const BatchRequest& request, Runner runner, Era era) {
+  Json json = ToJson(PrepareInputs(request.batch, runner), runner);
+  if (request.limits) json["buffers"] = BufferReport(request, era);
   return json;
 }
 

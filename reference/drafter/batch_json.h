@@ -33,7 +33,11 @@ nlohmann::ordered_json ToJson(const DraftInputs& inputs, Runner runner);
 
 // Lengths of the persistent buffers and the captured size of this step, for
 // `request.limits`; null where there are none.
-nlohmann::ordered_json BufferReport(const BatchRequest& request, bool sized_for_graphs);
+nlohmann::ordered_json BufferReport(const BatchRequest& request, Era era);
+
+// The tensors and, where the request has limits, the "buffers": what `attest drafter prepare
+// --json` prints.
+nlohmann::ordered_json PreparedJson(const BatchRequest& request, Runner runner, Era era);
 
 }  // namespace attest::drafter
 

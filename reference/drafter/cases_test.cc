@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "reference/drafter/batch_json.h"
 #include "reference/drafter/drafter_case.h"
 #include "reference/drafter/resolution_output.h"
 #include "reference/drafter/resolve.h"
@@ -43,7 +44,8 @@ TEST(DrafterCases, TheModelAnswersThemAll) {
           const Resolution resolution =
               Resolve(TheTables(), value.target, value.draft,
                       {.era = era, .runner = runner, .platform = platform, .strict = value.strict});
-          for (const std::string& wrong : Mismatches(value, ToJson(TheTables(), resolution))) {
+          for (const std::string& wrong :
+               Mismatches(value.expect, ToJson(TheTables(), resolution))) {
             ADD_FAILURE() << value.id << " at " << NameOf(era) << " " << NameOf(runner) << " "
                           << NameOf(platform) << ": " << wrong;
           }
@@ -53,13 +55,58 @@ TEST(DrafterCases, TheModelAnswersThemAll) {
   }
 }
 
+const std::vector<BatchCase>& Batches() {
+  static const std::vector<BatchCase> kCases = [] {
+    Result<std::vector<BatchCase>> cases = LoadBatchCases();
+    EXPECT_TRUE(cases.ok()) << cases.status().message();
+    return cases.ok() ? std::move(*cases) : std::vector<BatchCase>{};
+  }();
+  return kCases;
+}
+
+TEST(DrafterCases, TheProposerAnswersTheBatches) {
+  ASSERT_GE(Batches().size(), 20U);
+  for (const BatchCase& value : Batches()) {
+    for (const Era era : value.eras) {
+      for (const Runner runner : value.runners) {
+        const Result<BatchRequest> request = BatchFromJson(value.batch, runner);
+        const nlohmann::ordered_json answer =
+            request.ok() ? PreparedJson(*request, runner, era)
+                         : nlohmann::ordered_json{{"error", request.status().message()}};
+        for (const std::string& wrong : Mismatches(value.expect, answer)) {
+          ADD_FAILURE() << value.id << " at " << NameOf(era) << " " << NameOf(runner) << ": "
+                        << wrong;
+        }
+      }
+    }
+  }
+}
+
+// What both kinds of case have to say of themselves.
+struct About {
+  std::string id;
+  std::string sentence;
+  std::vector<std::string> clauses;
+  bool expects = false;
+};
+std::vector<About> All() {
+  std::vector<About> all;
+  for (const DrafterCase& value : Cases()) {
+    all.push_back({value.id, value.sentence, value.clauses, !value.expect.empty()});
+  }
+  for (const BatchCase& value : Batches()) {
+    all.push_back({value.id, value.sentence, value.clauses, !value.expect.empty()});
+  }
+  return all;
+}
+
 TEST(DrafterCases, HaveIdsOfTheirOwn) {
   std::set<std::string> ids;
-  for (const DrafterCase& value : Cases()) {
+  for (const About& value : All()) {
     EXPECT_TRUE(ids.insert(value.id).second) << value.id;
     EXPECT_TRUE(value.id.starts_with("drafter/")) << value.id;
     EXPECT_FALSE(value.sentence.empty()) << value.id;
-    EXPECT_FALSE(value.expect.empty()) << value.id;
+    EXPECT_TRUE(value.expects) << value.id;
   }
 }
 
@@ -68,7 +115,7 @@ TEST(DrafterCases, WitnessEveryClauseOfConfigurations) {
   const Result<Spec> spec = LoadSpec();
   ASSERT_TRUE(spec.ok()) << spec.status().message();
   std::set<std::string> cited;
-  for (const DrafterCase& value : Cases()) {
+  for (const About& value : All()) {
     EXPECT_FALSE(value.clauses.empty()) << value.id;
     for (const std::string& id : value.clauses) {
       const Clause* clause = spec->FindClause(id);

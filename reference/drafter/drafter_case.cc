@@ -15,8 +15,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::string_view kCases = "spec/drafter/cases.json";
-
 // "a.b": value, or the text "absent" to remove the key.
 Status Change(std::string_view path, const Json& value, Json& draft) {
   Json* at = &draft;
@@ -55,6 +53,14 @@ std::optional<Platform> PlatformNamed(const std::string& name) {
   return platform.ok() ? std::optional(*platform) : std::nullopt;
 }
 
+Expectations ReadExpectations(JsonObject& object) {
+  Expectations all;
+  const Json* expect = object.Required("expect");
+  if (expect == nullptr) return all;
+  for (const auto& [pointer, wanted] : expect->items()) all.emplace_back(pointer, wanted);
+  return all;
+}
+
 Result<DrafterCase> ReadCase(const Json& json, const std::string& path, const Json& drafts) {
   JsonObject object(json, path);
   DrafterCase value;
@@ -77,11 +83,7 @@ Result<DrafterCase> ReadCase(const Json& json, const std::string& path, const Js
       }
     }
   }
-  if (const Json* expect = object.Required("expect")) {
-    for (const auto& [pointer, wanted] : expect->items()) {
-      value.expect.emplace_back(pointer, wanted);
-    }
-  }
+  value.expect = ReadExpectations(object);
   Result<TargetConfig> read_target = TargetFromJson(value.target_json);
   if (!read_target.ok()) object.Fail("target", read_target.status().message());
   Result<DraftConfig> read_draft = DraftFromJson(value.draft_json);
@@ -90,6 +92,51 @@ Result<DrafterCase> ReadCase(const Json& json, const std::string& path, const Js
   value.target = std::move(*read_target);
   value.draft = std::move(*read_draft);
   return value;
+}
+
+Result<BatchCase> ReadBatchCase(const Json& json, const std::string& path, const Json& batches) {
+  JsonObject object(json, path);
+  BatchCase value;
+  value.id = object.String("id");
+  value.sentence = object.String("sentence");
+  value.clauses = object.Strings("clauses");
+  value.eras = ReadNames<Era>(object, "eras", ParseEra);
+  value.runners = ReadNames<Runner>(object, "runners", ParseRunner);
+  const std::string batch = object.String("batch");
+  if (!batches.contains(batch)) object.Fail("batch", fmt::format("\"{}\" is no batch", batch));
+  value.batch = batches.value(batch, Json::object());
+  if (const Json* set = object.Optional("set")) value.batch.update(*set);
+  value.expect = ReadExpectations(object);
+  value.kills = object.Strings("kills");
+  if (Status status = object.Done(); !status.ok()) return status;
+  return value;
+}
+
+// The cases of a file: `read` makes one from its JSON, its key path, and what stands under
+// `shared`.
+template <typename C>
+Result<std::vector<C>> LoadCasesOf(std::string_view path, const char* shared,
+                                   Result<C> (*read)(const Json&, const std::string&,
+                                                     const Json&)) {
+  const auto& files = DrafterFiles();
+  const auto file = std::find_if(files.begin(), files.end(),
+                                 [path](const EmbeddedFile& f) { return f.path == path; });
+  if (file == files.end()) return InternalError(fmt::format("{} is not embedded", path));
+  const Result<Json> json = ParseJson(file->path, file->text);
+  if (!json.ok()) return json.status();
+  JsonObject object(*json, "");
+  object.Integer("schema");
+  object.String("note");
+  const Json* given = object.Required(shared);
+  const Json* list = object.Required("cases");
+  if (Status status = object.Done(); !status.ok()) return WithPlace(path, file->text, status);
+  std::vector<C> cases;
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    Result<C> value = read((*list)[i], fmt::format("cases[{}]", i), *given);
+    if (!value.ok()) return WithPlace(path, file->text, value.status());
+    cases.push_back(std::move(*value));
+  }
+  return cases;
 }
 
 std::string Mismatch(const std::string& pointer, const Json& wanted, const Json& answer) {
@@ -110,31 +157,17 @@ std::string Mismatch(const std::string& pointer, const Json& wanted, const Json&
 }  // namespace
 
 Result<std::vector<DrafterCase>> LoadDrafterCases() {
-  const auto& files = DrafterFiles();
-  const auto file = std::find_if(files.begin(), files.end(),
-                                 [](const EmbeddedFile& f) { return f.path == kCases; });
-  if (file == files.end()) return InternalError(fmt::format("{} is not embedded", kCases));
-  const Result<Json> json = ParseJson(file->path, file->text);
-  if (!json.ok()) return json.status();
-  JsonObject object(*json, "");
-  object.Integer("schema");
-  object.String("note");
-  const Json* drafts = object.Required("drafts");
-  const Json* list = object.Required("cases");
-  if (Status status = object.Done(); !status.ok()) return WithPlace(kCases, file->text, status);
-  std::vector<DrafterCase> cases;
-  for (std::size_t i = 0; i < list->size(); ++i) {
-    Result<DrafterCase> value = ReadCase((*list)[i], fmt::format("cases[{}]", i), *drafts);
-    if (!value.ok()) return WithPlace(kCases, file->text, value.status());
-    cases.push_back(std::move(*value));
-  }
-  return cases;
+  return LoadCasesOf<DrafterCase>("spec/drafter/cases.json", "drafts", ReadCase);
 }
 
-std::vector<std::string> Mismatches(const DrafterCase& value, const Json& answer) {
+Result<std::vector<BatchCase>> LoadBatchCases() {
+  return LoadCasesOf<BatchCase>("spec/drafter/batches.json", "batches", ReadBatchCase);
+}
+
+std::vector<std::string> Mismatches(const Expectations& wanted, const Json& answer) {
   std::vector<std::string> all;
-  for (const auto& [pointer, wanted] : value.expect) {
-    std::string text = Mismatch(pointer, wanted, answer);
+  for (const auto& [pointer, value] : wanted) {
+    std::string text = Mismatch(pointer, value, answer);
     if (!text.empty()) all.push_back(std::move(text));
   }
   return all;

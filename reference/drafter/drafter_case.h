@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Cases of the drafter's clauses: configurations and what must come of them
-// (spec/drafter/cases.json). They are transcribed by hand from public behaviour, never printed by
-// the model.
+// Cases of the drafter's clauses: configurations (spec/drafter/cases.json), batches
+// (spec/drafter/batches.json), and what must come of them. They are transcribed by hand from public
+// behaviour, never printed by the model.
 #ifndef ATTEST_REFERENCE_DRAFTER_DRAFTER_CASE_H_
 #define ATTEST_REFERENCE_DRAFTER_DRAFTER_CASE_H_
 
@@ -19,6 +19,14 @@
 
 namespace attest::drafter {
 
+// JSON pointer into an answer, and the value that must stand there, or {"contains": text} or
+// {"without": text} of its own text.
+using Expectations = std::vector<std::pair<std::string, nlohmann::ordered_json>>;
+
+// What in `answer` is not as `wanted` says; empty: all is.
+std::vector<std::string> Mismatches(const Expectations& wanted,
+                                    const nlohmann::ordered_json& answer);
+
 struct DrafterCase {
   std::string id;  // "drafter/causality/top-false"; permanent
   std::string sentence;
@@ -31,17 +39,26 @@ struct DrafterCase {
   nlohmann::ordered_json draft_json;
   TargetConfig target;
   DraftConfig draft;
-  // JSON pointer into the answer of `attest drafter resolve --json`, and the value that must stand
-  // there, or {"contains": text} or {"without": text} of its own text.
-  std::vector<std::pair<std::string, nlohmann::ordered_json>> expect;
+  Expectations expect;  // of the answer of `attest drafter resolve --json`
 };
 
 // Bad input: "path:line:column: key: what" of the first problem in the data.
 Result<std::vector<DrafterCase>> LoadDrafterCases();
 
-// What in `answer` is not as the case says; empty: all is. `answer` is ToJson of a resolution, or
-// what another implementation answered in that form.
-std::vector<std::string> Mismatches(const DrafterCase& value, const nlohmann::ordered_json& answer);
+struct BatchCase {
+  std::string id;  // "drafter/batch/lengths"; permanent
+  std::string sentence;
+  std::vector<std::string> clauses;
+  std::vector<Era> eras;  // every combination of the two lists is one question
+  std::vector<Runner> runners;
+  nlohmann::ordered_json batch;    // as a child process would be asked
+  Expectations expect;             // of the answer of `attest drafter prepare --json`, or of
+                                   // {"error": the one line}
+  std::vector<std::string> kills;  // known mistakes that answer otherwise
+};
+
+// Bad input: as LoadDrafterCases.
+Result<std::vector<BatchCase>> LoadBatchCases();
 
 // A draft config of spec/drafter/configs.
 struct NamedDraft {

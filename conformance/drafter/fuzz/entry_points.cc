@@ -25,9 +25,7 @@ void ReadBatch(std::string_view text) {
       CheckError(batch.status());
       continue;
     }
-    const DraftInputs inputs = PrepareInputs(batch->batch, runner);
-    if (ToJson(inputs, runner).dump().empty()) std::abort();
-    (void)BufferReport(*batch, true);
+    if (PreparedJson(*batch, runner, Era::kE5).dump().empty()) std::abort();
   }
 }
 
