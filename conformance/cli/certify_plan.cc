@@ -71,14 +71,11 @@ Status ReadInputs(const CertifyFlags& flags, CertifyPlan& plan) {
   if (!(flags.deadline_floor_s > 0)) return BadInput("--deadline-floor: more than 0 seconds");
   Result<Selection> selection = ReadSelection(flags);
   if (!selection.ok()) return selection.status();
-  Result<Spec> spec = LoadSpec();
-  if (!spec.ok()) return InternalError(spec.status().message());
+  Result<DrafterOfRun> drafter = ReadDrafter(flags.drafter);
+  if (!drafter.ok()) return drafter.status();
+  Result<Spec> spec = LoadSpecOf(*drafter);
+  if (!spec.ok()) return spec.status();
   plan.spec = std::move(*spec);
-  if (!flags.drafter.empty()) {
-    Result<CaseSet> problems = ReadDrafterProblems(flags.drafter, plan.spec.clauses);
-    if (!problems.ok()) return problems.status();
-    plan.spec.cases = std::move(*problems);
-  }
   Selection unsharded = *selection;
   unsharded.shard = {};
   if (SelectCases(plan.spec.cases, unsharded).empty()) {
@@ -94,6 +91,7 @@ Status ReadInputs(const CertifyFlags& flags, CertifyPlan& plan) {
   Result<RunInfo> info = DescribeRun(plan.backend, plan.spec.cases.digest);
   if (!info.ok()) return info.status();
   plan.info = std::move(*info);
+  plan.info.drafter = std::move(*drafter);
   plan.info.selection = std::move(*selection);
   plan.info.seed = flags.seed;
   return {};

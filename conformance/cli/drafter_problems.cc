@@ -14,6 +14,7 @@
 #include "reference/drafter/resolve.h"
 #include "spec/cases/case_json.h"
 #include "spec/cases/spec.h"
+#include "spec/vocabulary/json_text.h"
 
 namespace attest {
 namespace {
@@ -47,29 +48,46 @@ Status WriteCases(const CaseSet& set, const std::string& directory) {
 }
 
 Result<ExitCode> RunProblems(const ProblemsFlags& flags) {
-  const Result<Spec> spec = LoadSpec();
-  if (!spec.ok()) return InternalError(spec.status().message());
-  const Result<CaseSet> set = ReadDrafterProblems(flags.draft, spec->clauses);
-  if (!set.ok()) return set.status();
+  const Result<DrafterOfRun> drafter = ReadDrafter(flags.draft);
+  if (!drafter.ok()) return drafter.status();
+  const Result<Spec> spec = LoadSpecOf(*drafter);
+  if (!spec.ok()) return spec.status();
+  const CaseSet& set = spec->cases;
   if (!flags.out.empty()) {
-    if (Status status = WriteCases(*set, flags.out); !status.ok()) return status;
+    if (Status status = WriteCases(set, flags.out); !status.ok()) return status;
   }
   Json all = Json::array();
-  for (const Case& value : set->cases) {
+  for (const Case& value : set.cases) {
     if (flags.json) all.push_back(CaseToJson(value));
     if (!flags.json) fmt::print("{}\n", value.id);
   }
   if (flags.json) fmt::print("{}\n", all.dump(2));
-  if (!flags.json) fmt::print("{} problems\n", set->cases.size());
+  if (!flags.json) fmt::print("{} problems\n", set.cases.size());
   return ExitCode::kDone;
 }
 
 }  // namespace
 
-Result<CaseSet> ReadDrafterProblems(const std::string& path, const std::vector<Clause>& clauses) {
+void AddDrafterOption(CLI::App& app, std::string& drafter) {
+  app.add_option("--drafter", drafter,
+                 "config.json of a drafter: CASE is one of its problems, as in certify --drafter");
+}
+
+Result<DrafterOfRun> ReadDrafter(const std::string& path) {
+  if (path.empty()) return DrafterOfRun{};
   const Result<std::string> text = ReadFile(path);
   if (!text.ok()) return text.status();
-  const Result<drafter::DraftConfig> draft = drafter::ParseDraft(path, *text);
+  const Result<Json> json = ParseJson(path, *text);
+  if (!json.ok()) return json.status();
+  if (const auto draft = drafter::ParseDraft(path, *text); !draft.ok()) return draft.status();
+  return DrafterOfRun{.file = path, .config = LineText(*json)};
+}
+
+Result<Spec> LoadSpecOf(const DrafterOfRun& drafter) {
+  Result<Spec> spec = LoadSpec();
+  if (!spec.ok()) return InternalError(spec.status().message());
+  if (drafter.file.empty()) return spec;
+  const Result<drafter::DraftConfig> draft = drafter::ParseDraft(drafter.file, drafter.config);
   if (!draft.ok()) return draft.status();
   const Result<const drafter::Tables*> tables = drafter::LoadTables();
   if (!tables.ok()) return tables.status();
@@ -77,10 +95,13 @@ Result<CaseSet> ReadDrafterProblems(const std::string& path, const std::vector<C
   target.speculative.method = "dflash";
   const drafter::Resolution resolution = drafter::Resolve(
       **tables, target, *draft, {.runner = drafter::Runner::kR2, .explain = false});
-  Result<CaseSet> set =
-      drafter::ProblemsOf(std::filesystem::path(path).stem().string(), *draft, resolution, clauses);
-  if (!set.ok()) return BadInput(fmt::format("{}: {}", path, set.status().message()));
-  return set;
+  Result<CaseSet> problems = drafter::ProblemsOf(
+      std::filesystem::path(drafter.file).stem().string(), *draft, resolution, spec->clauses);
+  if (!problems.ok()) {
+    return BadInput(fmt::format("{}: {}", drafter.file, problems.status().message()));
+  }
+  spec->cases = std::move(*problems);
+  return spec;
 }
 
 Subcommand DrafterProblemsCommand() {

@@ -10,6 +10,7 @@
 
 #include "conformance/cli/backend_option.h"
 #include "conformance/cli/backend_runner.h"
+#include "conformance/cli/drafter_problems.h"
 #include "conformance/cli/find_case.h"
 #include "conformance/cli/probed_mask.h"
 #include "conformance/cli/record_text.h"
@@ -27,6 +28,7 @@ namespace {
 struct ExplainFlags {
   std::string what;
   std::string backend;
+  std::string drafter;
   std::string arithmetic;
   std::string out;
   std::string without;
@@ -36,7 +38,10 @@ struct ExplainFlags {
 };
 
 std::string ReplayOf(const ExplainFlags& flags, const std::string& what) {
-  return fmt::format("attest replay '{}' --backend {} --seed {}", what, flags.backend, flags.seed);
+  return fmt::format("attest replay '{}' --backend {} --seed {}{}", what, flags.backend, flags.seed,
+                     flags.drafter.empty() || IsCaseFile(what)
+                         ? ""
+                         : fmt::format(" --drafter '{}'", flags.drafter));
 }
 
 std::string TextOf(const ExplainFlags& flags, const Explanation& explained, const ProbedMask& mask,
@@ -88,8 +93,10 @@ Status WriteFiles(const ExplainFlags& flags, const Explanation& explained, const
 }
 
 Result<ExitCode> RunExplain(const ExplainFlags& flags) {
-  const Result<Spec> spec = LoadSpec();
-  if (!spec.ok()) return InternalError(spec.status().message());
+  const Result<DrafterOfRun> drafter = ReadDrafter(flags.drafter);
+  if (!drafter.ok()) return drafter.status();
+  const Result<Spec> spec = LoadSpecOf(*drafter);
+  if (!spec.ok()) return spec.status();
   const Result<Case> value = FindOrReadCase(spec->cases, flags.what);
   if (!value.ok()) return value.status();
   const Result<BackendSpec> backend = ResolveBackend(flags.backend);
@@ -153,6 +160,7 @@ Subcommand ExplainCommand() {
             auto flags = std::make_shared<ExplainFlags>();
             app.add_option("CASE", flags->what, "case id, or a file ending in .json")->required();
             AddBackendOption(app, flags->backend)->required();
+            AddDrafterOption(app, flags->drafter);
             app.add_option("--seed", flags->seed, "seed of the inputs (default: 0)");
             app.add_option("--arithmetic", flags->arithmetic, "tighter class to judge by");
             app.add_option("--tries", flags->most_tried, "cases that may be run to make it small")

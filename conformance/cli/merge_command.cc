@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "conformance/cli/drafter_problems.h"
 #include "conformance/cli/out_dir.h"
 #include "conformance/cli/subcommand.h"
 #include "conformance/report/console.h"
@@ -24,8 +25,8 @@ Result<ExitCode> RunMerge(const MergeFlags& flags) {
     if (!part.ok()) return part.status();
     parts.push_back(std::move(*part));
   }
-  const Result<Spec> spec = LoadSpec();
-  if (!spec.ok()) return InternalError(spec.status().message());
+  const Result<Spec> spec = LoadSpecOf(parts.front().certificate.info.drafter);
+  if (!spec.ok()) return spec.status();
   const Result<MergedRuns> merged = MergeRuns(parts, *spec);
   if (!merged.ok()) return merged.status();
   if (Status status = PrepareOutDir(flags.out, "choose another --out"); !status.ok()) return status;

@@ -9,6 +9,7 @@
 
 #include "conformance/cli/backend_option.h"
 #include "conformance/cli/backend_runner.h"
+#include "conformance/cli/drafter_problems.h"
 #include "conformance/cli/find_case.h"
 #include "conformance/cli/record_text.h"
 #include "conformance/cli/subcommand.h"
@@ -22,6 +23,7 @@ namespace {
 struct ReplayFlags {
   std::string what;
   std::string backend;
+  std::string drafter;
   std::string arithmetic;
   std::uint64_t seed = 0;
   bool json = false;
@@ -33,8 +35,10 @@ ExitCode ExitCodeOf(Verdict verdict) {
 }
 
 Result<ExitCode> RunReplay(const ReplayFlags& flags) {
-  const Result<Spec> spec = LoadSpec();
-  if (!spec.ok()) return InternalError(spec.status().message());
+  const Result<DrafterOfRun> drafter = ReadDrafter(flags.drafter);
+  if (!drafter.ok()) return drafter.status();
+  const Result<Spec> spec = LoadSpecOf(*drafter);
+  if (!spec.ok()) return spec.status();
   const Result<Case> value = FindOrReadCase(spec->cases, flags.what);
   if (!value.ok()) return value.status();
   const Result<BackendSpec> backend = ResolveBackend(flags.backend);
@@ -48,7 +52,8 @@ Result<ExitCode> RunReplay(const ReplayFlags& flags) {
     fmt::print("not expected of {}: {}: {}\n", claims->name, value->id, expectation.reason);
     return ExitCode::kNotConformant;
   }
-  const RunInfo info{.backend = flags.backend, .seed = flags.seed, .arithmetic = *arithmetic};
+  const RunInfo info{
+      .backend = flags.backend, .drafter = *drafter, .seed = flags.seed, .arithmetic = *arithmetic};
   BackendRunner runner(*backend, {}, info, *claims, 1);
   Result<Record> record = runner.Run(0, *value);
   if (!record.ok()) return record.status();
@@ -92,6 +97,7 @@ Subcommand ReplayCommand(std::vector<FileReplay> files) {
                            "case id, or a file ending in .json: a case, or a sample of a law")
                 ->required();
             AddBackendOption(app, flags->backend)->required();
+            AddDrafterOption(app, flags->drafter);
             app.add_option("--seed", flags->seed, "seed of the inputs (default: 0)");
             app.add_option("--arithmetic", flags->arithmetic, "tighter class to judge by");
             app.add_flag("--json", flags->json, "print the record as JSON");

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "conformance/cli/drafter_problems.h"
 #include "conformance/cli/subcommand.h"
 #include "conformance/report/run_directory.h"
 
@@ -16,8 +17,8 @@ Result<ExitCode> Verify(const std::string& directory) {
   for (const std::string& line : run->damage) fmt::print("DAMAGED: {}\n", line);
   if (!run->damage.empty()) return ExitCode::kNotConformant;
 
-  const Result<Spec> spec = LoadSpec();
-  if (!spec.ok()) return InternalError(spec.status().message());
+  const Result<Spec> spec = LoadSpecOf(run->certificate.info.drafter);
+  if (!spec.ok()) return spec.status();
   const Result<std::vector<std::string>> contradictions = Contradictions(*run, *spec);
   if (!contradictions.ok()) return contradictions.status();
   for (const std::string& line : *contradictions) fmt::print("CONTRADICTION: {}\n", line);

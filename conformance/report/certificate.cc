@@ -34,14 +34,19 @@ Json HostsToJson(const std::vector<HostInfo>& hosts) {
 }
 
 Json RunToJson(const RunInfo& info) {
-  return {{"tier", Name(info.selection.tier)},
-          {"profiles_requested", info.selection.profiles},
-          {"filter", info.selection.filter},
-          {"shard", fmt::format("{}/{}", info.selection.shard.index, info.selection.shard.count)},
-          {"seed", info.seed},
-          {"arithmetic", ToJson(info.arithmetic)},
-          {"date", info.date},
-          {"hosts", HostsToJson(info.hosts)}};
+  Json json = {
+      {"tier", Name(info.selection.tier)},
+      {"profiles_requested", info.selection.profiles},
+      {"filter", info.selection.filter},
+      {"shard", fmt::format("{}/{}", info.selection.shard.index, info.selection.shard.count)},
+      {"seed", info.seed},
+      {"arithmetic", ToJson(info.arithmetic)},
+      {"date", info.date},
+      {"hosts", HostsToJson(info.hosts)}};
+  if (!info.drafter.file.empty()) {
+    json["drafter"] = {{"file", info.drafter.file}, {"config", Json::parse(info.drafter.config)}};
+  }
+  return json;
 }
 
 // "98.0%"; "0%" of nothing. For readers; the numbers stand beside it.
@@ -164,6 +169,12 @@ Status ReadRun(const Json& json, RunInfo& info) {
   info.seed = static_cast<std::uint64_t>(object.Integer("seed"));
   info.date = object.String("date");
   const Json* arithmetic = object.Required("arithmetic");
+  if (const Json* given = object.Optional("drafter")) {
+    JsonObject drafter(*given, "run.drafter");
+    info.drafter.file = drafter.String("file");
+    if (const Json* config = drafter.Required("config")) info.drafter.config = LineText(*config);
+    if (Status status = drafter.Done(); !status.ok()) return status;
+  }
   const Status hosts = ReadList(object, "hosts", [&](const Json& item, const std::string& path) {
     return ReadHost(item, path, info.hosts);
   });

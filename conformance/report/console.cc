@@ -32,6 +32,9 @@ std::string Head(const Report& report) {
       fmt::format("attest {}, backend {} ({} {}), tier {}, seed {}, arithmetic {}\n",
                   info.suite_version, info.backend, report.claims.name, report.claims.version,
                   Name(info.selection.tier), info.seed, info.arithmetic.name);
+  if (!info.drafter.file.empty()) {
+    text += fmt::format("the problems of the drafter {}\n", info.drafter.file);
+  }
   text +=
       fmt::format("{} cases: {} expected, {} outside the claims, {} excluded, {} not applicable\n",
                   FormatCount(static_cast<long long>(summary.accounts.size())),
@@ -41,7 +44,10 @@ std::string Head(const Report& report) {
     text += fmt::format("judged by a sample of rows: {}\n", DescribeSampling(summary));
   if (summary.certified > 0) text += fmt::format("power: {}\n", DescribePower(summary));
   if (summary.suspects > 0) text += fmt::format("passed, but suspect: {}\n", summary.suspects);
+  std::vector<std::string> reasons;  // several exclusions may have one
   for (const Exclusion& exclusion : report.claims.exclusions) {
+    if (std::find(reasons.begin(), reasons.end(), exclusion.reason) != reasons.end()) continue;
+    reasons.push_back(exclusion.reason);
     text += fmt::format("excluded by the backend: {}\n", exclusion.reason);
   }
   for (const std::string& incident : report.incidents) {

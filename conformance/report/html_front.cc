@@ -73,10 +73,15 @@ std::string ArithmeticFact(const Report& report) {
                      ArithmeticWords(report.claims.arithmetic));
 }
 
-std::string SelectionFact(const Selection& selection) {
+std::string SelectionFact(const RunInfo& info) {
+  const Selection& selection = info.selection;
   std::string text = fmt::format("tier <b>{}</b>", Name(selection.tier));
   if (!selection.profiles.empty()) {
     text += fmt::format(", profiles requested: {}", fmt::join(selection.profiles, ", "));
+  }
+  if (!info.drafter.file.empty()) {
+    text += fmt::format(", the problems of the drafter <code>{}</code>",
+                        EscapeMarkup(info.drafter.file));
   }
   if (!selection.filter.empty()) {
     text += fmt::format(", only ids like <code>{}</code>", EscapeMarkup(selection.filter));
@@ -209,7 +214,7 @@ std::string HtmlFacts(const Report& report) {
                                       EscapeMarkup(claims.version), EscapeMarkup(claims.vendor)));
   text += HtmlFact("Asked for as", fmt::format("<code>{}</code>", EscapeMarkup(info.backend)));
   text += HtmlFact("Device", EscapeMarkup(claims.device_name));
-  text += HtmlFact("Run", SelectionFact(info.selection));
+  text += HtmlFact("Run", SelectionFact(info));
   text += HtmlFact("Expected", ExpectedFact(report.summary));
   text += HtmlFact("Sampled", DescribeSampling(report.summary));
   if (report.summary.certified > 0) {

@@ -118,6 +118,7 @@ std::string ReproCommand(const RunInfo& info, const Claims& claims, const std::s
   std::string command =
       fmt::format("attest replay {} --seed {} --backend {}", Quote(case_id), info.seed,
                   IsPlain(info.backend) ? info.backend : Quote(info.backend));
+  if (!info.drafter.file.empty()) command += " --drafter " + Quote(info.drafter.file);
   if (info.arithmetic != claims.arithmetic) command += " --arithmetic " + info.arithmetic.name;
   return command;
 }

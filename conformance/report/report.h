@@ -35,6 +35,13 @@ std::string DateNow();
 std::string SuiteVersion();
 std::string AbiVersion();
 
+// Whose problems were the cases (`attest certify --drafter`); empty: the suite's own cases.
+struct DrafterOfRun {
+  std::string file;    // as it was given
+  std::string config;  // what stood in it: JSON, one line
+  bool operator==(const DrafterOfRun&) const = default;
+};
+
 // What was run. Two runs may be merged or compared when all but `hosts`, `date` and the shard are
 // equal.
 struct RunInfo {
@@ -45,6 +52,7 @@ struct RunInfo {
   std::string backend;  // the argument, as it stands in repro commands
   std::string backend_sha256;
   std::string selector;
+  DrafterOfRun drafter;
   Selection selection;
   std::uint64_t seed = 0;
   Arithmetic arithmetic;        // the class that judged: the claimed one, or a tighter one

@@ -169,7 +169,10 @@ class Builder {
     ++profile.selected;
     profile.outside += account.standing == Standing::kOutside ? 1 : 0;
     profile.excluded += account.standing == Standing::kExcluded ? 1 : 0;
-    if (account.standing != Standing::kExpected) return;
+    if (account.standing != Standing::kExpected) {
+      if (profile.why_not_expected.empty()) profile.why_not_expected = account.reason;
+      return;
+    }
     profile.tally.Add(verdict);
     const bool passed = verdict == Verdict::kPass || verdict == Verdict::kWaived;
     if (!passed && IsAdvisory(*account.value)) ++profile.advisory;
@@ -204,7 +207,9 @@ std::vector<std::string> Obstacles(const Summary& summary, const Evidence& evide
       lines.push_back(fmt::format("profile {}: {} of {} expected cases did not pass", profile.name,
                                   profile.tally.NotPassed(), profile.tally.Total()));
     } else if (profile.requested && profile.verdict == ProfileVerdict::kNotClaimed) {
-      lines.push_back(fmt::format("profile {}: requested, but not claimed", profile.name));
+      const std::string& why = profile.why_not_expected;
+      lines.push_back(fmt::format("profile {}: requested, but not claimed{}{}", profile.name,
+                                  why.empty() ? "" : ": ", why));
     }
   }
   lines.insert(lines.end(), evidence.accept_problems.begin(), evidence.accept_problems.end());

@@ -54,6 +54,7 @@ struct ProfileSummary {
   int selected = 0;        // cases, expected or not
   int outside = 0;
   int excluded = 0;
+  std::string why_not_expected;  // of the first case outside the claims or excluded
   Tally tally;
   int advisory = 0;  // not passed, but all cited clauses say SHOULD, so nothing follows
   // Cases that the claims cover: those that were expected and those that the backend excluded.

@@ -26,6 +26,7 @@ struct Item {
   Case value;
   Standing standing = Standing::kExpected;
   Verdict verdict = Verdict::kPass;
+  std::string reason;  // why not expected
 };
 
 Summary SummaryOf(const std::vector<Item>& items, const Selection& selection = {},
@@ -33,7 +34,7 @@ Summary SummaryOf(const std::vector<Item>& items, const Selection& selection = {
   std::vector<CaseAccount> accounts;
   std::vector<Record> records;
   for (const Item& item : items) {
-    accounts.push_back({&item.value, item.standing, ""});
+    accounts.push_back({&item.value, item.standing, item.reason});
     if (item.standing != Standing::kExpected || item.verdict == Verdict::kMissing) continue;
     records.push_back(PassOf(item.value));
     records.back().verdict = item.verdict;
@@ -151,13 +152,15 @@ TEST(Summary, NothingExecutedIsAnError) {
 
 TEST(Summary, ARequestedProfileMustBeClaimed) {
   const Selection wanted{.profiles = {"causal", "window"}};
-  const Summary summary =
-      SummaryOf({{MakeCase("a", {"causal"})},
-                 {.value = MakeCase("b", {"window"}), .standing = Standing::kOutside}},
-                wanted);
+  const Summary summary = SummaryOf({{MakeCase("a", {"causal"})},
+                                     {.value = MakeCase("b", {"window"}),
+                                      .standing = Standing::kOutside,
+                                      .reason = "does not claim window-causal"}},
+                                    wanted);
   EXPECT_EQ(summary.verdict, RunVerdict::kNotConformant);
   EXPECT_EQ(summary.because,
-            std::vector<std::string>{"profile window: requested, but not claimed"});
+            std::vector<std::string>{
+                "profile window: requested, but not claimed: does not claim window-causal"});
 }
 
 TEST(Summary, AProfileThatWasNotRequestedDecidesNothing) {

@@ -66,6 +66,33 @@ TEST_F(Drafter, ProblemsAreCasesThatReplayRuns) {
   EXPECT_EQ(files, all.size());
 }
 
+// A backend that is silently causal fails the problems of a non-causal drafter. Everything that a
+// run of the suite's own cases offers works for these: resume, verify, replay, explain.
+TEST_F(Drafter, ARunForADrafterIsVerifiedAndItsFailuresReplay) {
+  const std::string draft = Source("spec/drafter/configs/qwen3-8b-dflash.json");
+  const std::string run = "certify --tier smoke --diagnose 0 --drafter " + draft + " --backend ";
+  const Outcome right = Attest(run + "cpu --out '" + Path("right") + "'");
+  EXPECT_EQ(right.code, 0) << right.out << right.err;
+  EXPECT_NE(right.out.find("the problems of the drafter "), std::string::npos) << right.out;
+  const Outcome verified = Attest("verify '" + Path("right") + "'");
+  EXPECT_EQ(verified.code, 0) << verified.out << verified.err;
+  const Json config = Json::parse(Contents(Path("right/certificate.json")))["run"]["drafter"];
+  EXPECT_EQ(config["config"]["model_type"], "qwen3");
+
+  const std::string backend = "mutant:noncausal-ignored";
+  const Outcome wrong = Attest(run + backend + " --json");
+  EXPECT_EQ(wrong.code, 1) << wrong.out << wrong.err;
+  const Outcome list = Run("problems --json --draft " + draft);
+  const std::string id = Json::parse(list.out)[0]["id"];
+  const std::string rest = " '" + id + "' --backend " + backend + " --drafter " + draft;
+  const Outcome replay = Attest("replay" + rest);
+  EXPECT_EQ(replay.code, 1) << replay.out << replay.err;
+  EXPECT_NE(replay.out.find("--drafter"), std::string::npos) << replay.out;
+  EXPECT_EQ(Attest("replay '" + id + "' --backend cpu --drafter " + draft).code, 0);
+  ExpectBadInput("replay '" + id + "' --backend cpu", id);
+  ExpectBadInput("replay '" + id + "' --backend cpu --drafter none.json", "none.json");
+}
+
 TEST_F(Drafter, ChecksTheModelAndNamesAMistake) {
   const std::string serve = "check --questions 10 --impl \"" + Program() + " drafter serve";
   const Outcome right = Run(serve + "\"");
