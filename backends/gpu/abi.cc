@@ -17,6 +17,7 @@
 #include "backends/gpu/claims.h"
 #include "backends/gpu/device_check.h"
 #include "backends/gpu/family.h"
+#include "backends/gpu/graph/captured.h"
 #include "backends/gpu/options.h"
 #include "backends/gpu/problem_check.h"
 #include "backends/gpu/runtime.h"
@@ -59,6 +60,12 @@ Answer Check(const Backend& backend, const attest_problem_t& problem) {
   return backend.claims.Offers(problem);
 }
 
+Answer CheckForward(const Backend& backend, const attest_problem_t& problem,
+                    const attest_forward_args_t& args) {
+  Answer answer = Check(backend, problem);
+  return answer.ok() ? CheckCall(problem, args, backend.family.needs_step_keys) : answer;
+}
+
 Answer ReserveWorkspace(Backend& backend, std::size_t bytes) {
   if (bytes <= backend.workspace_bytes) return {};
   // A running kernel may still use the old one.
@@ -74,9 +81,7 @@ Answer ReserveWorkspace(Backend& backend, std::size_t bytes) {
 }
 
 Answer Run(Backend& backend, const attest_problem_t& problem, const attest_forward_args_t& args) {
-  if (Answer answer = Check(backend, problem); !answer.ok()) return answer;
-  if (Answer answer = CheckCall(problem, args, backend.family.needs_step_keys); !answer.ok())
-    return answer;
+  if (Answer answer = CheckForward(backend, problem, args); !answer.ok()) return answer;
   if (problem.num_requests == 0 || problem.num_actual_tokens == 0) return {};
   Step step = StepOf(problem, args, backend.stream->facts());
   if (backend.family.workspace_bytes != nullptr) {
@@ -112,6 +117,48 @@ attest_status_t Forward(void* self, const attest_problem_t* problem,
                         const attest_forward_args_t* args, attest_error_t* error) {
   return Guarded(error, [&] { return Run(BackendOf(self), *problem, *args); });
 }
+graph::CapturedGraph& GraphOf(attest_graph_t* graph) {
+  return *reinterpret_cast<graph::CapturedGraph*>(graph);
+}
+
+attest_status_t GraphCapture(void* self, const attest_problem_t* maximum,
+                             const attest_forward_args_t* args, attest_graph_t** out_graph,
+                             attest_error_t* error) {
+  return Guarded(error, [&] {
+    Backend& backend = BackendOf(self);
+    std::unique_ptr<graph::CapturedGraph> graph;
+    Answer answer = CheckForward(backend, *maximum, *args);
+    if (answer.ok()) {
+      answer =
+          graph::CapturedGraph::Capture(*backend.stream, backend.family, *maximum, *args, graph);
+    }
+    if (answer.ok()) *out_graph = reinterpret_cast<attest_graph_t*>(graph.release());
+    return answer;
+  });
+}
+attest_status_t GraphUpdate(void* self, attest_graph_t* graph, const attest_problem_t* step,
+                            const attest_forward_args_t* args, attest_error_t* error) {
+  return Guarded(error, [&] {
+    Answer answer = CheckForward(BackendOf(self), *step, *args);
+    return answer.ok() ? GraphOf(graph).Update(*step, *args) : answer;
+  });
+}
+attest_status_t GraphReplay(void* /*self*/, attest_graph_t* graph, attest_error_t* error) {
+  return Guarded(error, [&] { return GraphOf(graph).Replay(); });
+}
+attest_status_t GraphInspect(void* /*self*/, attest_graph_t* graph, std::int32_t index,
+                             attest_persistent_view_t* out_view, attest_error_t* error) {
+  return Guarded(error, [&] { return GraphOf(graph).Inspect(index, *out_view); });
+}
+attest_status_t GraphDestroy(void* self, attest_graph_t* graph, attest_error_t* error) {
+  return Guarded(error, [&] {
+    // A running replay may still use its memory.
+    Answer answer = BackendOf(self).stream->Synchronize();
+    delete &GraphOf(graph);
+    return answer;
+  });
+}
+
 attest_status_t Synchronize(void* self, attest_error_t* error) {
   return Guarded(error, [&] { return BackendOf(self).stream->Synchronize(); });
 }
@@ -176,6 +223,11 @@ Answer Open(std::string_view selector, std::string_view options_text, attest_bac
   backend.release = Release;
   backend.copy_to_device = CopyToDevice;
   backend.copy_to_host = CopyToHost;
+  backend.graph_capture = GraphCapture;
+  backend.graph_update = GraphUpdate;
+  backend.graph_replay = GraphReplay;
+  backend.graph_inspect = GraphInspect;
+  backend.graph_destroy = GraphDestroy;
   return {};
 }
 

@@ -163,7 +163,7 @@ void ClaimTable::Fill(attest_claims_t& claims) const {
   const std::uint32_t size = claims.struct_size;
   claims = {};
   claims.struct_size = size;
-  claims.graph_level = ATTEST_GRAPH_NONE;
+  claims.graph_level = ATTEST_GRAPH_ALWAYS;
   claims.features = family_.features;
   claims.name = family_.name;
   claims.version = "0.1";

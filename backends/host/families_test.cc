@@ -102,6 +102,7 @@ TEST(Families, ClaimWhatStandsHere) {
     const attest_claims_t claims = Opened(family).Claims();
     EXPECT_EQ(claims.features, features) << family;
     EXPECT_EQ(claims.name, family);
+    EXPECT_EQ(claims.graph_level, ATTEST_GRAPH_ALWAYS) << family;
     EXPECT_EQ(claims.num_cache_dtypes,
               family == "naive" || family == "flash" || family == "unified" ? 7 : 3)
         << family;
