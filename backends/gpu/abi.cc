@@ -30,6 +30,7 @@ struct Backend {
   const Family& family;
   std::unique_ptr<Stream> stream;
   ClaimTable claims;
+  graph::Mistake graph_mistake = graph::Mistake::kNone;
   void* workspace = nullptr;
   std::size_t workspace_bytes = 0;
 };
@@ -129,8 +130,8 @@ attest_status_t GraphCapture(void* self, const attest_problem_t* maximum,
     std::unique_ptr<graph::CapturedGraph> graph;
     Answer answer = CheckForward(backend, *maximum, *args);
     if (answer.ok()) {
-      answer =
-          graph::CapturedGraph::Capture(*backend.stream, backend.family, *maximum, *args, graph);
+      answer = graph::CapturedGraph::Capture(*backend.stream, backend.family, backend.graph_mistake,
+                                             *maximum, *args, graph);
     }
     if (answer.ok()) *out_graph = reinterpret_cast<attest_graph_t*>(graph.release());
     return answer;
@@ -202,18 +203,19 @@ Answer Open(std::string_view selector, std::string_view options_text, attest_bac
   const std::size_t comma = std::min(selector.find(','), selector.size());
   const Family* family = nullptr;
   if (Answer answer = FindFamily(selector.substr(0, comma), family); !answer.ok()) return answer;
-  DeviceOptions options;
+  Options options;
   for (const std::string_view text :
        {comma < selector.size() ? selector.substr(comma + 1) : std::string_view(), options_text}) {
     if (Answer answer = ParseOptions(text, options); !answer.ok()) return answer;
   }
   std::unique_ptr<Stream> stream;
-  if (Answer answer = OpenStream(*family, options, stream); !answer.ok()) return answer;
+  if (Answer answer = OpenStream(*family, options.device, stream); !answer.ok()) return answer;
   const std::string device = stream->facts().name;
   backend = {};
   backend.struct_size = sizeof(backend);
   backend.abi_version = ATTEST_ABI_VERSION;
-  backend.self = new Backend{*family, std::move(stream), ClaimTable(*family, device)};
+  backend.self =
+      new Backend{*family, std::move(stream), ClaimTable(*family, device), options.graph_mistake};
   backend.close = Close;
   backend.claims = FillClaims;
   backend.supports = Supports;

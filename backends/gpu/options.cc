@@ -24,8 +24,16 @@ bool ReadOrder(std::string_view text, ThreadOrder& order) {
   return text == "plain" || text == "reversed" || text == "shuffled";
 }
 
-bool Read(std::string_view key, std::string_view value, DeviceOptions& options) {
+bool ReadMistake(std::string_view text, graph::Mistake& mistake) {
+  if (text == "table-as-strided") mistake = graph::Mistake::kTableAsStrided;
+  if (text == "eager-fallback") mistake = graph::Mistake::kEagerFallback;
+  return mistake != graph::Mistake::kNone;
+}
+
+bool Read(std::string_view key, std::string_view value, Options& all) {
+  DeviceOptions& options = all.device;
   int number = 0;
+  if (key == "graph_mistake") return ReadMistake(value, all.graph_mistake);
   if (key == "threads") return ReadNumber(value, 1, options.threads);
   if (key == "device") return ReadNumber(value, 0, options.index);
   if (key == "order") return ReadOrder(value, options.order);
@@ -46,7 +54,7 @@ bool Read(std::string_view key, std::string_view value, DeviceOptions& options) 
 
 }  // namespace
 
-Answer ParseOptions(std::string_view text, DeviceOptions& options) {
+Answer ParseOptions(std::string_view text, Options& options) {
   while (!text.empty()) {
     const std::size_t comma = text.find(',');
     const std::string_view item = text.substr(0, comma);
@@ -58,7 +66,8 @@ Answer ParseOptions(std::string_view text, DeviceOptions& options) {
     }
     return Invalid("options", std::string(item),
                    "not threads=N, device=N, order=plain|reversed|shuffled, seed=N, "
-                   "shared_kib=N or matrix_unit=off|emulated");
+                   "shared_kib=N, matrix_unit=off|emulated or "
+                   "graph_mistake=table-as-strided|eager-fallback");
   }
   return {};
 }

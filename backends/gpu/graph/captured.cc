@@ -76,17 +76,18 @@ DeviceMemory::~DeviceMemory() {
   if (data_ != nullptr) (void)stream_.Release(data_);
 }
 
-CapturedGraph::CapturedGraph(Stream& stream, const attest_problem_t& maximum)
-    : stream_(stream), maximum_(maximum), workspace_(stream) {}
+CapturedGraph::CapturedGraph(Stream& stream, const Family& family, Mistake mistake,
+                             const attest_problem_t& maximum)
+    : stream_(stream), family_(family), mistake_(mistake), maximum_(maximum), workspace_(stream) {}
 
-Answer CapturedGraph::Capture(Stream& stream, const Family& family, const attest_problem_t& maximum,
-                              const attest_forward_args_t& args,
+Answer CapturedGraph::Capture(Stream& stream, const Family& family, Mistake mistake,
+                              const attest_problem_t& maximum, const attest_forward_args_t& args,
                               std::unique_ptr<CapturedGraph>& graph) {
-  graph = std::make_unique<CapturedGraph>(stream, maximum);
+  graph = std::make_unique<CapturedGraph>(stream, family, mistake, maximum);
   graph->Keep(args);
   if (Answer answer = graph->AddBuffers(args); !answer.ok()) return answer;
   if (Answer answer = graph->Take(maximum, args); !answer.ok()) return answer;
-  return graph->Record(family, args);
+  return graph->Record(args);
 }
 
 void CapturedGraph::Keep(const attest_forward_args_t& args) {
@@ -105,7 +106,7 @@ Answer CapturedGraph::AddBuffer(const char* name, attest_dtype_t dtype,
   Buffer& buffer = *buffers_.emplace_back(std::make_unique<Buffer>(stream_));
   buffer.name = name;
   buffer.dtype = dtype;
-  buffer.strides = DenseStrides(shape);
+  buffer.strides = buffer.view_strides = DenseStrides(shape);
   buffer.view_shape = shape;
   buffer.shape = std::move(shape);
   Answer answer = buffer.memory.Allocate(BytesOf(dtype, buffer.shape));
@@ -134,7 +135,7 @@ Answer CapturedGraph::AddBuffers(const attest_forward_args_t& args) {
   return answer;
 }
 
-Answer CapturedGraph::Record(const Family& family, const attest_forward_args_t& args) {
+Answer CapturedGraph::Record(const attest_forward_args_t& args) {
   empty_ = maximum_.num_requests == 0 || maximum_.num_actual_tokens == 0;
   if (empty_) return {};
   Step step = StepOf(maximum_, args, stream_.facts());
@@ -146,13 +147,13 @@ Answer CapturedGraph::Record(const Family& family, const attest_forward_args_t& 
   if (metadata_.ranges != nullptr) {
     step.params.prefix_ranges = {metadata_.ranges, 3, 1, metadata_.most_ranges};
   }
-  if (family.workspace_bytes != nullptr) {
-    if (Answer answer = workspace_.Allocate(family.workspace_bytes(step)); !answer.ok()) {
+  if (family_.workspace_bytes != nullptr) {
+    if (Answer answer = workspace_.Allocate(family_.workspace_bytes(step)); !answer.ok()) {
       return answer;
     }
     step.workspace = static_cast<std::byte*>(workspace_.data());
   }
-  const std::vector<Launch> launches = family.plan(step);
+  const std::vector<Launch> launches = family_.plan(step);
   Answer answer = stream_.BeginRecording();
   if (!answer.ok()) return answer;
   for (const Launch& launch : launches) {
@@ -201,23 +202,44 @@ Answer CapturedGraph::Take(const attest_problem_t& step, const attest_forward_ar
   metadata_.prefix_ranges = given.prefix_ranges;
   metadata_.num_requests = static_cast<std::int32_t>(step.num_requests);
   metadata_.width = static_cast<std::int32_t>(step.block_table_width);
+  metadata_.pitch = mistake_ == Mistake::kTableAsStrided ? metadata_.width : metadata_.most_width;
   for (const std::unique_ptr<Buffer>& buffer : buffers_) {
     if (buffer->dtype.bits == kInt64DType.bits) {
       buffer->view_shape[0] = given.prefix_ranges.count;
       continue;
     }
     buffer->view_shape[0] = step.num_requests + (buffer == buffers_.front() ? 1 : 0);
-    if (buffer->view_shape.size() > 1) buffer->view_shape[1] = step.block_table_width;
+    if (buffer->view_shape.size() == 1) continue;
+    buffer->view_shape[1] = step.block_table_width;
+    buffer->view_strides[0] = metadata_.pitch;
   }
   return stream_.Enqueue(TakeMetadata(metadata_));
 }
 
+// A forward call.
+Answer CapturedGraph::FallBack(const attest_problem_t& step, const attest_forward_args_t& args) {
+  Step eager = StepOf(step, args, stream_.facts());
+  DeviceMemory workspace(stream_);
+  if (family_.workspace_bytes != nullptr) {
+    Answer answer = workspace.Allocate(family_.workspace_bytes(eager));
+    if (!answer.ok()) return answer;
+    eager.workspace = static_cast<std::byte*>(workspace.data());
+  }
+  for (const Launch& launch : family_.plan(eager)) {
+    if (Answer answer = stream_.Enqueue(launch); !answer.ok()) return answer;
+  }
+  return stream_.Synchronize();
+}
+
 Answer CapturedGraph::Update(const attest_problem_t& step, const attest_forward_args_t& args) {
   if (Answer answer = CheckStep(step, args); !answer.ok()) return answer;
+  fell_back_ = mistake_ == Mistake::kEagerFallback && !empty_ && step.num_actual_tokens > 0 &&
+               step.block_table_width < maximum_.block_table_width;
+  if (fell_back_) return FallBack(step, args);
   return Take(step, args);
 }
 
-Answer CapturedGraph::Replay() { return empty_ ? Answer{} : stream_.Replay(graph_); }
+Answer CapturedGraph::Replay() { return empty_ || fell_back_ ? Answer{} : stream_.Replay(graph_); }
 
 Answer CapturedGraph::Inspect(std::int32_t index, attest_persistent_view_t& view) const {
   if (index < 0 || static_cast<std::size_t>(index) >= buffers_.size()) {
@@ -233,7 +255,8 @@ Answer CapturedGraph::Inspect(std::int32_t index, attest_persistent_view_t& view
   view.buffer.ndim = view.view.ndim = static_cast<std::int32_t>(buffer.shape.size());
   view.buffer.shape = const_cast<std::int64_t*>(buffer.shape.data());
   view.view.shape = const_cast<std::int64_t*>(buffer.view_shape.data());
-  view.buffer.strides = view.view.strides = const_cast<std::int64_t*>(buffer.strides.data());
+  view.buffer.strides = const_cast<std::int64_t*>(buffer.strides.data());
+  view.view.strides = const_cast<std::int64_t*>(buffer.view_strides.data());
   view.buffer_bytes = BytesOf(buffer.dtype, buffer.shape);
   return {};
 }

@@ -13,6 +13,7 @@
 #include "backends/gpu/answer.h"
 #include "backends/gpu/family.h"
 #include "backends/gpu/graph/metadata.h"
+#include "backends/gpu/graph/mistake.h"
 #include "backends/gpu/runtime.h"
 #include "spec/abi/attest.h"
 
@@ -36,10 +37,12 @@ class DeviceMemory {
 class CapturedGraph {
  public:
   // Problem and arguments have passed the checks of a forward call. The stream outlives the graph.
-  static Answer Capture(Stream& stream, const Family& family, const attest_problem_t& maximum,
-                        const attest_forward_args_t& args, std::unique_ptr<CapturedGraph>& graph);
+  static Answer Capture(Stream& stream, const Family& family, Mistake mistake,
+                        const attest_problem_t& maximum, const attest_forward_args_t& args,
+                        std::unique_ptr<CapturedGraph>& graph);
 
-  CapturedGraph(Stream& stream, const attest_problem_t& maximum);
+  CapturedGraph(Stream& stream, const Family& family, Mistake mistake,
+                const attest_problem_t& maximum);
 
   // ATTEST_INVALID_ARGUMENT: the step exceeds the maximum or is another problem, or a tensor lies
   // elsewhere than at the capture. Problem and arguments have passed their checks.
@@ -61,7 +64,8 @@ class CapturedGraph {
     attest_dtype_t dtype = {};
     std::vector<std::int64_t> shape;
     std::vector<std::int64_t> strides;
-    std::vector<std::int64_t> view_shape;  // of the step
+    std::vector<std::int64_t> view_shape;    // of the step
+    std::vector<std::int64_t> view_strides;  // the buffer's
     DeviceMemory memory;
   };
 
@@ -69,11 +73,14 @@ class CapturedGraph {
   Answer AddBuffer(const char* name, attest_dtype_t dtype, std::vector<std::int64_t> shape,
                    void*& data);
   Answer AddBuffers(const attest_forward_args_t& args);
-  Answer Record(const Family& family, const attest_forward_args_t& args);
+  Answer Record(const attest_forward_args_t& args);
   Answer CheckStep(const attest_problem_t& step, const attest_forward_args_t& args) const;
   Answer Take(const attest_problem_t& step, const attest_forward_args_t& args);
+  Answer FallBack(const attest_problem_t& step, const attest_forward_args_t& args);
 
   Stream& stream_;
+  const Family& family_;
+  const Mistake mistake_;
   attest_problem_t maximum_;
   attest_device_t device_ = {};
   std::vector<Kept> kept_;
@@ -81,7 +88,8 @@ class CapturedGraph {
   MetadataParams metadata_;
   DeviceMemory workspace_;
   Graph graph_;
-  bool empty_ = false;  // the largest step has no rows
+  bool empty_ = false;      // the largest step has no rows
+  bool fell_back_ = false;  // by mistake
 };
 
 }  // namespace attest::gpu::graph

@@ -27,6 +27,7 @@ struct MetadataParams {
   std::int64_t* ranges = nullptr;   // [most_ranges, 3]
   std::int32_t most_requests = 0;
   std::int32_t most_width = 0;
+  std::int32_t pitch = 0;  // entries from row to row of `table`: most_width
   std::int64_t most_ranges = 0;
 };
 

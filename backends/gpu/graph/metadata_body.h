@@ -35,7 +35,7 @@ MetadataKernel(const MetadataParams p) {
   }
   if (request == 0) TakeRanges<kThreads>(p);
   if (!live || p.table == nullptr) return;
-  const std::int64_t to = static_cast<std::int64_t>(request) * p.most_width;
+  const std::int64_t to = static_cast<std::int64_t>(request) * p.pitch;
   const std::int64_t from = request * p.block_table.row;
   for (int entry = ThreadX(); entry < p.width; entry += kThreads) {
     p.table[to + entry] = p.block_table.data[from + entry * p.block_table.column];
