@@ -13,7 +13,7 @@ outcome() {
   text=$("$attest" certify --backend "host.$2" --drafter "$1" --profile dflash 2>/dev/null)
   case $? in
     0) echo "served, $(grep -oE 'pass [0-9]+' <<<"$text" | head -1 | cut -d' ' -f2) problems" ;;
-    *) sed -n 's/.*requested, but not claimed: /refused: /p; s/^NOT CONFORMANT.*/WRONG/p' <<<"$text" | paste -sd' ' ;;
+    *) sed -nE 's/.*requested, but not claimed: /refused: /p; s/^ *([0-9]+ of [0-9]+) problems of the drafter are not served: /refused \1: /p; s/.*expected cases did not pass/WRONG/p' <<<"$text" | tail -1 ;;
   esac
 }
 

@@ -35,6 +35,14 @@ expect() {
   "$@" || got=$?
   [ "$got" -eq "$wanted" ] || { echo "exit code $got, wanted $wanted: $*"; return 1; }
 }
+# named ID COMMAND...: succeeds when the command exits with 1 and says that this known mistake explains it.
+named() {
+  local id=$1 text
+  shift
+  text=$(expect 1 "$@") || { echo "$text"; return 1; }
+  echo "$text"
+  grep -q "behaves like $id " <<<"$text"
+}
 finish() {
   echo
   echo "$passed passed, $failed failed"
@@ -126,6 +134,8 @@ if [ -x build/release/bin/attest ]; then
                            '$bin/attest' certify --backend cpu --tier smoke --shard 2/2 --out build/shards/2"
   step "merge the shards" "$bin/attest" merge build/shards/1 build/shards/2 --out build/merged
   step "no change, no regression" "$bin/attest" diff build/merged build/merged
+  step "which family serves which drafter" sh -c \
+    "ci/drafter_matrix.sh '$bin/attest' | diff - conformance/evidence/drafters.md"
   step "a drafter's problems are served" "$bin/attest" certify --backend cpu --profile dflash \
     --drafter spec/drafter/configs/qwen3-8b-dflash.json
   step "the drafter model agrees with itself" "$bin/attest" drafter check --impl "'$bin/attest' drafter serve"
@@ -145,6 +155,13 @@ if [ -x build/release/bin/attest ]; then
     done
   done
   step "null claims no graphs" expect 1 "$bin/attest" certify --backend null --tier ci --profile graph
+  for family in flash flex unified aiter_unified prefix naive; do
+    step "host.$family claims graph" "$bin/attest" certify --backend "host.$family" --tier ci --profile graph
+  done
+  for mistake in table-as-strided eager-fallback; do
+    step "host.flash with $mistake is named" named "graph-$mistake" "$bin/attest" certify --tier smoke \
+      --profile graph --backend "host.flash,graph_mistake=$mistake"
+  done
   step "graph suite through GoogleTest" build/release/bin/attest_suite --backend cpu --tier ci \
     --require graph,batch-invariant --gtest_filter='graph/*' --gtest_brief=1
   step "suite through GoogleTest" env ATTEST_BACKEND=cpu build/release/bin/attest_suite --gtest_brief=1

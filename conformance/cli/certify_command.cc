@@ -81,6 +81,7 @@ Outcome Conclude(const CertifyPlan& plan, const Records& records,
     if (found != records.end()) report.records.push_back(found->second);
   }
   outcome.evidence.clauses = &plan.spec.clauses;
+  outcome.evidence.of_drafter = !plan.info.drafter.file.empty();
   outcome.evidence.accept_problems = ApplyAccept(plan.accepted, plan.accounts, plan.spec.clauses,
                                                  std::string_view(plan.info.date).substr(0, 10),
                                                  plan.info.selection.partial(), report.records);

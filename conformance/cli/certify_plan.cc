@@ -79,8 +79,9 @@ Status ReadInputs(const CertifyFlags& flags, CertifyPlan& plan) {
   Selection unsharded = *selection;
   unsharded.shard = {};
   if (SelectCases(plan.spec.cases, unsharded).empty()) {
-    return BadInput(
-        fmt::format("--filter '{}': no case of tier {} matches", flags.filter, flags.tier));
+    return BadInput(flags.filter.empty() ? fmt::format("--tier {}: no case", flags.tier)
+                                         : fmt::format("--filter '{}': no case of tier {} matches",
+                                                       flags.filter, flags.tier));
   }
   Result<std::vector<AcceptEntry>> accepted = ReadAcceptFile(flags.accept, plan.spec);
   if (!accepted.ok()) return accepted.status();

@@ -169,6 +169,7 @@ Result<MergedRuns> MergeRuns(const std::vector<RunDirectory>& parts, const Spec&
       AccountFor(SelectCases(spec.cases, report.info.selection), report.claims);
   report.records = Collect(parts, accounts);
   merged.evidence.clauses = &spec.clauses;
+  merged.evidence.of_drafter = !report.info.drafter.file.empty();
   merged.evidence.accept_problems = ApplyAccept(report.accepted, accounts, spec.clauses,
                                                 std::string_view(report.info.date).substr(0, 10),
                                                 report.info.selection.partial(), report.records);

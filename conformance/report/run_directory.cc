@@ -154,7 +154,8 @@ Result<std::vector<std::string>> Contradictions(const RunDirectory& run, const S
       .accept_problems = ApplyAccept(certificate.accepted, accounts, spec.clauses,
                                      std::string_view(certificate.info.date).substr(0, 10),
                                      selection.partial(), records),
-      .faults = certificate.faults};
+      .faults = certificate.faults,
+      .of_drafter = !certificate.info.drafter.file.empty()};
   std::vector<std::string> lines;
   if (!SameWaivers(records, run.records)) {
     lines.emplace_back("waivers: not those that the entries allow");

@@ -212,6 +212,14 @@ std::vector<std::string> Obstacles(const Summary& summary, const Evidence& evide
                                   why.empty() ? "" : ": ", why));
     }
   }
+  const auto left_out = std::find_if(
+      summary.accounts.begin(), summary.accounts.end(),
+      [](const CaseAccount& account) { return account.standing != Standing::kExpected; });
+  if (evidence.of_drafter && left_out != summary.accounts.end()) {
+    lines.push_back(fmt::format("{} of {} problems of the drafter are not served: {}",
+                                static_cast<int>(summary.accounts.size()) - summary.tally.Total(),
+                                summary.accounts.size(), left_out->reason));
+  }
   lines.insert(lines.end(), evidence.accept_problems.begin(), evidence.accept_problems.end());
   return lines;
 }

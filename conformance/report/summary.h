@@ -97,6 +97,8 @@ struct Evidence {
   const std::vector<Clause>* clauses = nullptr;  // levels; absent: all MUST
   std::vector<std::string> accept_problems;      // each fails the run: conformance/report/accept.h
   std::vector<std::string> faults;               // of ours; each voids the run
+  // The cases are the problems of one drafter: a backend that leaves some out does not serve it.
+  bool of_drafter = false;
 };
 
 struct Summary {

@@ -163,6 +163,20 @@ TEST(Summary, ARequestedProfileMustBeClaimed) {
                 "profile window: requested, but not claimed: does not claim window-causal"});
 }
 
+// A backend that does a drafter's causal layers and not the others does not serve it.
+TEST(Summary, ADrafterNeedsAllOfItsProblems) {
+  const std::vector<Item> items = {{MakeCase("a", {"dflash"})},
+                                   {.value = MakeCase("b", {"dflash"}),
+                                    .standing = Standing::kOutside,
+                                    .reason = "does not claim decoder-non-causal"}};
+  EXPECT_EQ(SummaryOf(items).verdict, RunVerdict::kConformant);
+  const Summary summary = SummaryOf(items, {}, {.of_drafter = true});
+  EXPECT_EQ(summary.verdict, RunVerdict::kNotConformant);
+  EXPECT_EQ(summary.because,
+            std::vector<std::string>{"1 of 2 problems of the drafter are not served: does not "
+                                     "claim decoder-non-causal"});
+}
+
 TEST(Summary, AProfileThatWasNotRequestedDecidesNothing) {
   const Summary summary =
       SummaryOf({{MakeCase("a", {"causal"})},

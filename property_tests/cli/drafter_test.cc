@@ -70,7 +70,7 @@ TEST_F(Drafter, ProblemsAreCasesThatReplayRuns) {
 // run of the suite's own cases offers works for these: resume, verify, replay, explain.
 TEST_F(Drafter, ARunForADrafterIsVerifiedAndItsFailuresReplay) {
   const std::string draft = Source("spec/drafter/configs/qwen3-8b-dflash.json");
-  const std::string run = "certify --tier smoke --diagnose 0 --drafter " + draft + " --backend ";
+  const std::string run = "certify --diagnose 0 --drafter " + draft + " --backend ";
   const Outcome right = Attest(run + "cpu --out '" + Path("right") + "'");
   EXPECT_EQ(right.code, 0) << right.out << right.err;
   EXPECT_NE(right.out.find("the problems of the drafter "), std::string::npos) << right.out;
