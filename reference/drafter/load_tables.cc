@@ -159,18 +159,28 @@ class Loader {
     return bits;
   }
 
+  KvDtypeId InternKvDtype(JsonObject& object, const char* key, const std::string& name) {
+    if (const auto known = tables_.FindKvDtype(name)) return *known;
+    tables_.kv_dtypes.push_back(name);
+    if (tables_.kv_dtypes.size() > 32) object.Fail(key, "more than 32 types");
+    return static_cast<KvDtypeId>(tables_.kv_dtypes.size() - 1);
+  }
+
   std::uint32_t KvBits(JsonObject& object) {
     std::uint32_t bits = 0;
     for (const std::string& name : object.Strings("kv_cache_dtypes")) {
-      auto id = tables_.FindKvDtype(name);
-      if (!id.has_value()) {
-        tables_.kv_dtypes.push_back(name);
-        id = static_cast<KvDtypeId>(tables_.kv_dtypes.size() - 1);
-      }
-      if (*id >= 32) object.Fail("kv_cache_dtypes", "more than 32 types");
-      bits |= 1U << *id;
+      bits |= 1U << (InternKvDtype(object, "kv_cache_dtypes", name) & 31U);
     }
     return bits;
+  }
+
+  std::vector<KvDtypeId> CacheDtypes(JsonObject& table) {
+    std::vector<KvDtypeId> dtypes;
+    if (!table.Has("cache_dtypes")) return dtypes;
+    for (const std::string& name : table.Strings("cache_dtypes")) {
+      dtypes.push_back(InternKvDtype(table, "cache_dtypes", name));
+    }
+    return dtypes;
   }
 
   HeadSizes Heads(JsonObject& object) {
@@ -234,6 +244,16 @@ class Loader {
     }
   }
 
+  Objection ReadObjection(JsonObject& rule) {
+    Objection objection;
+    if (rule.Has("capabilities")) objection.capabilities = Ranges(rule, "capabilities");
+    if (rule.Has("kv_cache_dtypes")) objection.kv_dtypes = KvBits(rule);
+    if (rule.Has("dtypes")) objection.dtypes = Bits(rule, "dtypes", kDtypes);
+    objection.dense_only = rule.Has("dense_only") && rule.Bool("dense_only");
+    objection.text = rule.String("text");
+    return objection;
+  }
+
   BackendRow Row(JsonObject& object, Era era) {
     BackendRow row;
     row.present = true;
@@ -257,6 +277,13 @@ class Loader {
     row.batch_invariant = Since(object, "batch_invariant", era);
     row.kv_connector = !object.Has("kv_connector") || object.Bool("kv_connector");
     row.dcp = object.Bool("dcp");
+    row.pcp = object.Has("pcp") && object.Bool("pcp");
+    row.flash_attn = object.Has("flash_attn") && object.Bool("flash_attn");
+    if (object.Has("nvfp4_on")) row.nvfp4_on = Ranges(object, "nvfp4_on");
+    if (object.Has("objections")) {
+      Each(object, "objections",
+           [this, &row](JsonObject& rule) { row.objections.push_back(ReadObjection(rule)); });
+    }
     if (object.Has("layout_on_10")) row.layout_on_10 = object.String("layout_on_10");
     Limits(object, row);
     return row;
@@ -268,6 +295,7 @@ class Loader {
       table.String("source");
       const auto eras = EraSet(table);
       const std::vector<std::string> members = table.Strings("enum");
+      const std::vector<KvDtypeId> cache_dtypes = CacheDtypes(table);
       for (const std::string& name : members) Intern(name);
       Each(table, "backends", [this, &eras](JsonObject& object) {
         const BackendId id = Intern(object.String("backend"));
@@ -284,6 +312,7 @@ class Loader {
       for (const Era era : kAllEras) {
         if (!eras[static_cast<std::size_t>(era)]) continue;
         EraTable& place = tables_.eras[static_cast<std::size_t>(era)];
+        place.cache_dtypes = cache_dtypes;
         for (const std::string& name : members) {
           place.members.push_back(Backend(table, "enum", name));
           if (!place.rows[place.members.back()].present) table.Fail("enum", name + " has no row");
@@ -323,8 +352,8 @@ class Loader {
     const std::size_t mark = text.find('?');
     PriorityEntry entry{.backend = Backend(object, "order", text.substr(0, mark))};
     if (mark == std::string::npos) return entry;
-    constexpr std::array<std::string_view, 4> kConditions = {"", "aiter_mha", "aiter_mla",
-                                                             "aiter_found"};
+    constexpr std::array<std::string_view, 5> kConditions = {"", "aiter_mha", "aiter_mla",
+                                                             "aiter_found", "no_connector"};
     const auto when = Named<PriorityEntry::When>(kConditions, text.substr(mark + 1));
     if (!when.has_value()) object.Fail("order", text + " has an unknown condition");
     entry.when = when.value_or(PriorityEntry::When::kAlways);

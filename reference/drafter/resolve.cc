@@ -234,12 +234,15 @@ void CheckProposer(Derivation& d) {
 
 std::optional<KvDtypeId> KvDtype(Derivation& d, const std::string& name, Step step) {
   const auto id = d.tables.FindKvDtype(name);
-  if (!id.has_value()) {
-    d.Reject(step, "AssertionError",
-             fmt::format("Invalid kv_cache_dtype: {}. Valid values are: ('{}')", name,
-                         fmt::join(d.tables.kv_dtypes, "', '")));
-  }
-  return id;
+  const std::vector<KvDtypeId>& listed = d.tables.at(d.era()).cache_dtypes;
+  std::vector<std::string> names;
+  for (const KvDtypeId dtype : listed) names.push_back(d.tables.kv_dtypes[dtype]);
+  if (listed.empty()) names = d.tables.kv_dtypes;
+  if (id.has_value() && std::find(names.begin(), names.end(), name) != names.end()) return id;
+  d.Reject(step, "AssertionError",
+           fmt::format("Invalid kv_cache_dtype: {}. Valid values are: ('{}')", name,
+                       fmt::join(names, "', '")));
+  return std::nullopt;
 }
 
 // What both sides hand to the selector alike.

@@ -11,10 +11,14 @@ namespace attest::drafter {
 namespace {
 
 constexpr std::array<std::string_view, 4> kAttnTypeReasons = {
-    "attention type decoder not supported", "attention type encoder not supported",
-    "attention type encoder_only not supported", "attention type encoder_decoder not supported"};
-constexpr std::array<std::string_view, 4> kAttnTypeNames = {"decoder", "encoder", "encoder_only",
-                                                            "encoder_decoder"};
+    "attention type AttentionType.DECODER not supported",
+    "attention type AttentionType.ENCODER not supported",
+    "attention type AttentionType.ENCODER_ONLY not supported",
+    "attention type AttentionType.ENCODER_DECODER not supported"};
+// A member of a text enumeration, as Python 3.11 and newer print it; 3.10 printed "decoder".
+constexpr std::array<std::string_view, 4> kAttnTypeNames = {
+    "AttentionType.DECODER", "AttentionType.ENCODER", "AttentionType.ENCODER_ONLY",
+    "AttentionType.ENCODER_DECODER"};
 constexpr std::array<std::string_view, 3> kDtypeNames = {"torch.float16", "torch.bfloat16",
                                                          "torch.float32"};
 
@@ -29,6 +33,43 @@ int FlashAttnVersion(const Platform& platform, const SelectorConfig& config) {
   const int pinned = config.flash_attn_version.value_or(preferred);
   const bool can = pinned == 3 ? major == 9 : pinned == 4 ? major >= 9 && major <= 11 : true;
   return can ? pinned : preferred;
+}
+
+bool HasFlashAttn(int version, const Platform& platform) {
+  const int major = platform.capability.major;
+  if (platform.kind != PlatformKind::kCuda) return false;
+  if (version == 3) return major == 9;
+  return version == 4 ? major >= 9 && major <= 11 : major >= 8;
+}
+
+// get_flash_attn_version of v0.27.1; 0: none. `head_size` 0: not asked about.
+int ResolvedFlashAttn(const Platform& platform, const SelectorConfig& config,
+                      std::int64_t head_size) {
+  constexpr std::int64_t kLargestOfFa3 = 256;
+  constexpr std::int64_t kLargestOfFa4 = 128;  // on 10.x and newer, save 256
+  if (platform.kind != PlatformKind::kCuda) return 0;
+  const int major = platform.capability.major;
+  int version = config.flash_attn_version.value_or(major == 9 ? 3 : major == 10 ? 4 : 2);
+  if (major >= 10 && version == 3) version = HasFlashAttn(4, platform) ? 4 : 2;
+  if (major == 9 && version == 3 && head_size > kLargestOfFa3) version = 4;
+  if (config.use_batch_invariant && version == 4) version = 2;
+  if (version == 4 && major >= 10 && head_size > kLargestOfFa4 && head_size != kLargestOfFa3) {
+    version = 2;
+  }
+  return HasFlashAttn(version, platform) ? version : 0;
+}
+
+// FP8 caches need FA3 on 9.x or FA4 on 10.x, and e5m2 is in neither.
+bool FlashAttnTakesFp8(const Platform& platform, const SelectorConfig& config, std::string_view kv,
+                       std::int64_t head_size) {
+  if (kv == "fp8_e5m2") return false;
+  const int version = ResolvedFlashAttn(platform, config, head_size);
+  const int major = platform.capability.major;
+  return (version == 3 && major == 9) || (version == 4 && major == 10);
+}
+
+bool IsQuantized(std::string_view kv) {
+  return kv.starts_with("fp8") || kv.ends_with("per_token_head") || kv == "nvfp4";
 }
 
 // Sinks, fp8 caches and per-head scales need FA3 or FA4: pinning FA2 takes them away.
@@ -48,9 +89,16 @@ bool SupportsHeadSize(const HeadSizes& sizes, const Platform& platform, std::int
 bool SupportsKv(const Tables& tables, const BackendRow& row, const Platform& platform,
                 const SelectorConfig& config) {
   if (!config.kv_cache_dtype.has_value()) return true;
+  if (row.flash_attn) {
+    const std::string& kv = tables.kv_dtypes[*config.kv_cache_dtype];
+    return (row.kv_dtypes >> *config.kv_cache_dtype & 1U) != 0 &&
+           (!IsQuantized(kv) || FlashAttnTakesFp8(platform, config, kv, 0));
+  }
   if ((row.kv_dtypes >> *config.kv_cache_dtype & 1U) != 0) return true;
-  return tables.kv_dtypes[*config.kv_cache_dtype].starts_with("fp8") &&
-         InRange(row.fp8_on, platform) && !PinnedToFa2(row, platform, config);
+  const std::string& kv = tables.kv_dtypes[*config.kv_cache_dtype];
+  if (kv == "nvfp4" && InRange(row.nvfp4_on, platform)) return true;
+  return (kv == "fp8" || kv == "fp8_e4m3") && InRange(row.fp8_on, platform) &&
+         !PinnedToFa2(row, platform, config);
 }
 
 bool SupportsBlock(const BackendRow& row, const std::optional<std::int64_t>& block_size) {
@@ -72,17 +120,58 @@ class Validator {
     Device();
     Causality();
     Modes();
-    if (config_.has_sink && row_.sink_combination_below.has_value() &&
-        platform_.kind == PlatformKind::kCuda &&
-        platform_.capability < *row_.sink_combination_below) {
-      reasons_.push_back({ReasonId::kCombination, row_.sink_combination_text});
-    }
+    const std::string_view objection = Combination();
+    if (!objection.empty()) reasons_.push_back({ReasonId::kCombination, objection});
     return std::move(reasons_);
   }
 
  private:
   void Unless(bool fine, ReasonId id, std::string_view text) {
     if (!fine) reasons_.push_back({id, text});
+  }
+
+  bool Objects(const Objection& objection) const {
+    if (objection.dense_only && config_.use_sparse) return false;
+    if (objection.capabilities && !InRange(*objection.capabilities, platform_)) return true;
+    if (objection.dtypes && (*objection.dtypes >> static_cast<int>(config_.dtype) & 1U) == 0) {
+      return true;
+    }
+    return objection.kv_dtypes && config_.kv_cache_dtype &&
+           (*objection.kv_dtypes >> *config_.kv_cache_dtype & 1U) == 0;
+  }
+
+  // supports_combination: at most one text.
+  std::string_view Combination() const {
+    if (platform_.kind != PlatformKind::kCuda) return {};
+    if (config_.has_sink && row_.sink_combination_below.has_value() &&
+        platform_.capability < *row_.sink_combination_below) {
+      return row_.sink_combination_text;
+    }
+    const auto said = std::find_if(row_.objections.begin(), row_.objections.end(),
+                                   [this](const Objection& o) { return Objects(o); });
+    if (said != row_.objections.end()) return said->text;
+    if (!row_.flash_attn) return {};
+    const std::string_view kv =
+        config_.kv_cache_dtype ? tables_.kv_dtypes[*config_.kv_cache_dtype] : std::string_view();
+    if (IsQuantized(kv) && !FlashAttnTakesFp8(platform_, config_, kv, config_.head_size)) {
+      return "FP8 KV cache requires FA3 on SM90 or FA4 on SM100";
+    }
+    if (config_.use_mm_prefix && ResolvedFlashAttn(platform_, config_, config_.head_size) != 4) {
+      return "mm_prefix (PrefixLM bidirectional attention) requires FlashAttention v4, which does "
+             "not resolve for this head_size";
+    }
+    return {};
+  }
+
+  // What a backend says by table, or by the version of FlashAttention that it would run.
+  bool MmPrefix() const { return row_.flash_attn ? HasFlashAttn(4, platform_) : row_.mm_prefix; }
+  bool Sinks() const {
+    if (row_.flash_attn) return ResolvedFlashAttn(platform_, config_, 0) >= 3;
+    return Has(row_.sinks, platform_) && !PinnedToFa2(row_, platform_, config_);
+  }
+  bool PerHeadScales() const {
+    if (row_.flash_attn) return ResolvedFlashAttn(platform_, config_, 0) >= 3;
+    return InRange(row_.per_head_scales_on, platform_) && !PinnedToFa2(row_, platform_, config_);
   }
 
   void Shapes() {
@@ -97,17 +186,14 @@ class Validator {
   }
 
   void Kind() {
-    Unless(!config_.use_mm_prefix || row_.mm_prefix, ReasonId::kMmPrefix,
+    Unless(!config_.use_mm_prefix || MmPrefix(), ReasonId::kMmPrefix,
            "partial multimodal token full attention not supported");
     Unless(config_.use_mla == row_.is_mla, ReasonId::kMla,
            config_.use_mla ? "MLA not supported" : "non-MLA not supported");
-    const bool sinks = Has(row_.sinks, platform_) && !PinnedToFa2(row_, platform_, config_);
-    Unless(!config_.has_sink || sinks, ReasonId::kSinks, tables_.at(era_).sink_reason);
+    Unless(!config_.has_sink || Sinks(), ReasonId::kSinks, tables_.at(era_).sink_reason);
     Unless(config_.use_sparse == row_.is_sparse, ReasonId::kSparse,
            config_.use_sparse ? "sparse not supported" : "non-sparse not supported");
-    const bool per_head =
-        InRange(row_.per_head_scales_on, platform_) && !PinnedToFa2(row_, platform_, config_);
-    Unless(!config_.use_per_head_quant_scales || per_head, ReasonId::kPerHeadScales,
+    Unless(!config_.use_per_head_quant_scales || PerHeadScales(), ReasonId::kPerHeadScales,
            "per-head quant scales not supported");
   }
 
@@ -135,7 +221,7 @@ class Validator {
            ReasonId::kBatchInvariance, "batch invariance not supported");
     Unless(era_ < Era::kE3 || !config_.use_kv_connector || row_.kv_connector,
            ReasonId::kKvConnector, "KV connector not supported");
-    Unless(era_ < Era::kE5 || !config_.use_pcp, ReasonId::kPcp, "PCP not supported");
+    Unless(era_ < Era::kE5 || !config_.use_pcp || row_.pcp, ReasonId::kPcp, "PCP not supported");
     Unless(era_ < Era::kE5 || !config_.use_dcp || row_.dcp, ReasonId::kDcp, "DCP not supported");
   }
 
@@ -191,10 +277,8 @@ void SelectAsked(const Tables& tables, const SelectionQuestion& question, Select
 void SelectByPriority(const Tables& tables, const SelectionQuestion& question,
                       Selection& selection) {
   const SelectorConfig& config = question.config;
-  const bool quantized = config.kv_cache_dtype.has_value() &&
-                         tables.kv_dtypes[*config.kv_cache_dtype] != "auto" &&
-                         tables.kv_dtypes[*config.kv_cache_dtype] != "float16" &&
-                         tables.kv_dtypes[*config.kv_cache_dtype] != "bfloat16";
+  const bool quantized =
+      config.kv_cache_dtype.has_value() && IsQuantized(tables.kv_dtypes[*config.kv_cache_dtype]);
   const std::vector<BackendId> order =
       PriorityList(tables, {.era = question.era,
                             .platform = question.platform,
@@ -205,7 +289,8 @@ void SelectByPriority(const Tables& tables, const SelectionQuestion& question,
                             .num_heads = question.num_heads,
                             .aiter_mha = question.aiter_mha,
                             .aiter_mla = question.aiter_mla,
-                            .aiter_found = question.aiter_found});
+                            .aiter_found = question.aiter_found,
+                            .kv_connector = config.use_kv_connector});
   for (const BackendId backend : order) {
     Candidate candidate{
         backend, Validate(tables, question.era, question.platform, backend, question.config)};

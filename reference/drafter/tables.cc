@@ -44,6 +44,8 @@ bool Holds(PriorityEntry::When when, const PriorityQuestion& question) {
       return question.aiter_mla;
     case PriorityEntry::When::kAiterFound:
       return question.aiter_found;
+    case PriorityEntry::When::kNoConnector:
+      return !question.kv_connector;
   }
   return false;
 }

@@ -51,6 +51,15 @@ struct HeadSizes {
   CapabilityRanges larger_on;
 };
 
+// What supports_combination of a backend says unless all that is given here is fine.
+struct Objection {
+  std::optional<CapabilityRanges> capabilities;  // of CUDA
+  std::optional<std::uint32_t> kv_dtypes;        // bit 1 << KvDtypeId
+  std::optional<std::uint8_t> dtypes;            // bit 1 << ModelDtype
+  bool dense_only = false;                       // says nothing where sparse attention is asked for
+  std::string text;
+};
+
 // One row: one backend in one era.
 struct BackendRow {
   bool present = false;              // in this era's table at all
@@ -67,6 +76,9 @@ struct BackendRow {
   DeviceBit sinks;
   std::optional<Capability> sink_combination_below;  // adds the combination reason below it
   std::string sink_combination_text;
+  std::vector<Objection> objections;  // the first that applies is said
+  CapabilityRanges nvfp4_on;          // capabilities with nvfp4 caches besides
+  bool flash_attn = false;  // caches, sinks, scales and mm-prefix by the version of FlashAttention
   bool mm_prefix = false;
   CapabilityRanges per_head_scales_on;
   bool any_capability = true;
@@ -77,6 +89,7 @@ struct BackendRow {
   bool non_causal = false;
   bool batch_invariant = false;
   bool kv_connector = true;
+  bool pcp = false;
   bool dcp = false;
   std::string layout_on_10;  // KV layout that it forces on capability 10.x, or empty
 };
@@ -124,6 +137,7 @@ struct EraTable {
   std::vector<BackendId> members;            // of the enum, in declaration order
   std::vector<std::string> selector_fields;  // of the selector config's repr
   std::string sink_reason;
+  std::vector<KvDtypeId> cache_dtypes;  // of the cache's config, in order; empty: all known
 };
 
 // A name that contains `part` means `method`.
@@ -133,7 +147,7 @@ struct DetectionRule {
 };
 
 struct PriorityEntry {
-  enum class When : std::uint8_t { kAlways, kAiterMha, kAiterMla, kAiterFound };
+  enum class When : std::uint8_t { kAlways, kAiterMha, kAiterMla, kAiterFound, kNoConnector };
   bool sparse_pair = false;
   BackendId backend = 0;
   When when = When::kAlways;
@@ -201,6 +215,7 @@ struct PriorityQuestion {
   bool aiter_mha = false;
   bool aiter_mla = false;
   bool aiter_found = false;
+  bool kv_connector = false;
 };
 std::vector<BackendId> PriorityList(const Tables& tables, const PriorityQuestion& question);
 
