@@ -410,8 +410,8 @@ TEST_F(DrafterCli, ResolveSaysServedOrRejected) {
   EXPECT_TRUE(rejected.out.starts_with("rejected: era E5")) << rejected.out;
   EXPECT_NE(
       rejected.out.find("Selected backend AttentionBackendEnum.FLASHMLA is not valid for this "
-                        "configuration. Reason: ['non-MLA not supported', 'non-causal "
-                        "attention not supported']"),
+                        "configuration. Reason: ['head_size not supported', 'non-MLA not "
+                        "supported', 'non-causal attention not supported']"),
       std::string::npos)
       << rejected.out;
 }

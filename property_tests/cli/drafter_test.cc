@@ -70,20 +70,18 @@ TEST_F(Drafter, ProblemsAreCasesThatReplayRuns) {
 // run of the suite's own cases offers works for these: resume, verify, replay, explain.
 TEST_F(Drafter, ARunForADrafterIsVerifiedAndItsFailuresReplay) {
   const std::string draft = Source("spec/drafter/configs/qwen3-8b-dflash.json");
-  const std::string run = "certify --diagnose 0 --drafter " + draft + " --backend ";
-  const Outcome right = Attest(run + "cpu --out '" + Path("right") + "'");
+  const Outcome right =
+      Attest("certify --backend cpu --drafter " + draft + " --out '" + Path("right") + "'");
   EXPECT_EQ(right.code, 0) << right.out << right.err;
   EXPECT_NE(right.out.find("the problems of the drafter "), std::string::npos) << right.out;
   const Outcome verified = Attest("verify '" + Path("right") + "'");
   EXPECT_EQ(verified.code, 0) << verified.out << verified.err;
   const Json config = Json::parse(Contents(Path("right/certificate.json")))["run"]["drafter"];
-  EXPECT_EQ(config["config"]["model_type"], "qwen3");
+  EXPECT_EQ(config["config"]["num_attention_heads"], 32);
 
   const std::string backend = "mutant:noncausal-ignored";
-  const Outcome wrong = Attest(run + backend + " --json");
-  EXPECT_EQ(wrong.code, 1) << wrong.out << wrong.err;
-  const Outcome list = Run("problems --json --draft " + draft);
-  const std::string id = Json::parse(list.out)[0]["id"];
+  const std::string ids = Run("problems --draft " + draft).out;
+  const std::string id = ids.substr(0, ids.find('\n'));
   const std::string rest = " '" + id + "' --backend " + backend + " --drafter " + draft;
   const Outcome replay = Attest("replay" + rest);
   EXPECT_EQ(replay.code, 1) << replay.out << replay.err;
