@@ -83,9 +83,9 @@ TEST_F(Drafter, ARunForADrafterIsVerifiedAndItsFailuresReplay) {
   const std::string ids = Run("problems --draft " + draft).out;
   const std::string id = ids.substr(0, ids.find('\n'));
   const std::string rest = " '" + id + "' --backend " + backend + " --drafter " + draft;
-  const Outcome replay = Attest("replay" + rest);
+  const Outcome replay = Attest("replay" + rest + " --json");
   EXPECT_EQ(replay.code, 1) << replay.out << replay.err;
-  EXPECT_NE(replay.out.find("--drafter"), std::string::npos) << replay.out;
+  EXPECT_NE(std::string(Json::parse(replay.out)["repro"]).find("--drafter"), std::string::npos);
   EXPECT_EQ(Attest("replay '" + id + "' --backend cpu --drafter " + draft).code, 0);
   ExpectBadInput("replay '" + id + "' --backend cpu", id);
   ExpectBadInput("replay '" + id + "' --backend cpu --drafter none.json", "none.json");
