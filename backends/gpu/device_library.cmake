@@ -13,7 +13,7 @@ function(attest_device_object name source)
   set(object ${CMAKE_CURRENT_BINARY_DIR}/${base}.o)
   add_custom_command(OUTPUT ${object}
     COMMAND ${PROJECT_SOURCE_DIR}/backends/gpu/logged.sh ${object}.log ${ATTEST_CCACHE} ${ARGN}
-            -std=c++20 -O3 -I${PROJECT_SOURCE_DIR} -MD -MT ${object} -MF ${object}.d -c ${source} -o ${object}
+            -std=c++20 -I${PROJECT_SOURCE_DIR} -MD -MT ${object} -MF ${object}.d -c ${source} -o ${object}
     DEPENDS ${source}
     DEPFILE ${object}.d
     COMMENT "${name}: ${base}"
@@ -28,7 +28,7 @@ function(attest_device_library name)
     attest_device_object(${name} ${source} ${ARG_COMPILER} ${ARG_COMPILE})
   endforeach()
   foreach(source IN LISTS ATTEST_GPU_HOST_SOURCES)
-    attest_device_object(${name} ${source} ${CMAKE_CXX_COMPILER} -fPIC -fvisibility=hidden -Wall -Wextra
+    attest_device_object(${name} ${source} ${CMAKE_CXX_COMPILER} -O3 -fPIC -fvisibility=hidden -Wall -Wextra
                          -Wno-missing-field-initializers)
   endforeach()
   set(library ${CMAKE_LIBRARY_OUTPUT_DIRECTORY}/libattest_${name}.so)
