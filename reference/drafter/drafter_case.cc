@@ -53,22 +53,21 @@ std::optional<Platform> PlatformNamed(const std::string& name) {
   return platform.ok() ? std::optional(*platform) : std::nullopt;
 }
 
-Expectations ReadExpectations(JsonObject& object) {
-  Expectations all;
-  const Json* expect = object.Required("expect");
-  if (expect == nullptr) return all;
-  for (const auto& [pointer, wanted] : expect->items()) all.emplace_back(pointer, wanted);
-  return all;
+void ReadHead(JsonObject& object, CaseHead& head) {
+  head.id = object.String("id");
+  head.sentence = object.String("sentence");
+  head.clauses = object.Strings("clauses");
+  head.eras = ReadNames<Era>(object, "eras", ParseEra);
+  head.runners = ReadNames<Runner>(object, "runners", ParseRunner);
+  if (const Json* expect = object.Required("expect")) {
+    for (const auto& [pointer, wanted] : expect->items()) head.expect.emplace_back(pointer, wanted);
+  }
 }
 
 Result<DrafterCase> ReadCase(const Json& json, const std::string& path, const Json& drafts) {
   JsonObject object(json, path);
   DrafterCase value;
-  value.id = object.String("id");
-  value.sentence = object.String("sentence");
-  value.clauses = object.Strings("clauses");
-  value.eras = ReadNames<Era>(object, "eras", ParseEra);
-  value.runners = ReadNames<Runner>(object, "runners", ParseRunner);
+  ReadHead(object, value);
   value.platforms = ReadNames<Platform>(object, "platforms", PlatformNamed);
   value.strict = object.Has("strict") && object.Bool("strict");
   const Json* target = object.Optional("target");
@@ -83,7 +82,6 @@ Result<DrafterCase> ReadCase(const Json& json, const std::string& path, const Js
       }
     }
   }
-  value.expect = ReadExpectations(object);
   Result<TargetConfig> read_target = TargetFromJson(value.target_json);
   if (!read_target.ok()) object.Fail("target", read_target.status().message());
   Result<DraftConfig> read_draft = DraftFromJson(value.draft_json);
@@ -97,16 +95,11 @@ Result<DrafterCase> ReadCase(const Json& json, const std::string& path, const Js
 Result<BatchCase> ReadBatchCase(const Json& json, const std::string& path, const Json& batches) {
   JsonObject object(json, path);
   BatchCase value;
-  value.id = object.String("id");
-  value.sentence = object.String("sentence");
-  value.clauses = object.Strings("clauses");
-  value.eras = ReadNames<Era>(object, "eras", ParseEra);
-  value.runners = ReadNames<Runner>(object, "runners", ParseRunner);
+  ReadHead(object, value);
   const std::string batch = object.String("batch");
   if (!batches.contains(batch)) object.Fail("batch", fmt::format("\"{}\" is no batch", batch));
   value.batch = batches.value(batch, Json::object());
   if (const Json* set = object.Optional("set")) value.batch.update(*set);
-  value.expect = ReadExpectations(object);
   value.kills = object.Strings("kills");
   if (Status status = object.Done(); !status.ok()) return status;
   return value;

@@ -27,33 +27,31 @@ using Expectations = std::vector<std::pair<std::string, nlohmann::ordered_json>>
 std::vector<std::string> Mismatches(const Expectations& wanted,
                                     const nlohmann::ordered_json& answer);
 
-struct DrafterCase {
+// What both kinds of case say.
+struct CaseHead {
   std::string id;  // "drafter/causality/top-false"; permanent
   std::string sentence;
   std::vector<std::string> clauses;
-  std::vector<Era> eras;  // every combination of the three lists is one question
+  std::vector<Era> eras;  // each era with each runner (and platform) is one question
   std::vector<Runner> runners;
+  Expectations expect;  // of the answer of `attest drafter resolve --json` or `prepare --json`
+};
+
+struct DrafterCase : CaseHead {
   std::vector<Platform> platforms;
   bool strict = false;
   nlohmann::ordered_json target_json;  // as a child process would be asked
   nlohmann::ordered_json draft_json;
   TargetConfig target;
   DraftConfig draft;
-  Expectations expect;  // of the answer of `attest drafter resolve --json`
 };
 
 // Bad input: "path:line:column: key: what" of the first problem in the data.
 Result<std::vector<DrafterCase>> LoadDrafterCases();
 
-struct BatchCase {
-  std::string id;  // "drafter/batch/lengths"; permanent
-  std::string sentence;
-  std::vector<std::string> clauses;
-  std::vector<Era> eras;  // every combination of the two lists is one question
-  std::vector<Runner> runners;
+// Bad batches are answered with {"error": the one line}.
+struct BatchCase : CaseHead {
   nlohmann::ordered_json batch;    // as a child process would be asked
-  Expectations expect;             // of the answer of `attest drafter prepare --json`, or of
-                                   // {"error": the one line}
   std::vector<std::string> kills;  // known mistakes that answer otherwise
 };
 

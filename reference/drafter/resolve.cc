@@ -235,10 +235,12 @@ void CheckProposer(Derivation& d) {
 std::optional<KvDtypeId> KvDtype(Derivation& d, const std::string& name, Step step) {
   const auto id = d.tables.FindKvDtype(name);
   const std::vector<KvDtypeId>& listed = d.tables.at(d.era()).cache_dtypes;
+  const bool valid =
+      listed.empty() || (id && std::find(listed.begin(), listed.end(), *id) != listed.end());
+  if (id.has_value() && valid) return id;
   std::vector<std::string> names;
   for (const KvDtypeId dtype : listed) names.push_back(d.tables.kv_dtypes[dtype]);
   if (listed.empty()) names = d.tables.kv_dtypes;
-  if (id.has_value() && std::find(names.begin(), names.end(), name) != names.end()) return id;
   d.Reject(step, "AssertionError",
            fmt::format("Invalid kv_cache_dtype: {}. Valid values are: ('{}')", name,
                        fmt::join(names, "', '")));

@@ -26,20 +26,23 @@ bool InRange(const CapabilityRanges& ranges, const Platform& platform) {
   return Has(DeviceBit{.everywhere = false, .on = ranges}, platform);
 }
 
-// FA2, FA3 or FA4: what the user pinned, or what the device prefers.
-int FlashAttnVersion(const Platform& platform, const SelectorConfig& config) {
-  const int major = platform.capability.major;
-  const int preferred = major == 9 ? 3 : major == 10 ? 4 : 2;
-  const int pinned = config.flash_attn_version.value_or(preferred);
-  const bool can = pinned == 3 ? major == 9 : pinned == 4 ? major >= 9 && major <= 11 : true;
-  return can ? pinned : preferred;
-}
-
 bool HasFlashAttn(int version, const Platform& platform) {
   const int major = platform.capability.major;
   if (platform.kind != PlatformKind::kCuda) return false;
   if (version == 3) return major == 9;
   return version == 4 ? major >= 9 && major <= 11 : major >= 8;
+}
+
+int PreferredFlashAttn(const Platform& platform) {
+  const int major = platform.capability.major;
+  return major == 9 ? 3 : major == 10 ? 4 : 2;
+}
+
+// FA2, FA3 or FA4 of the older eras: what the user pinned, or what the device prefers.
+int FlashAttnVersion(const Platform& platform, const SelectorConfig& config) {
+  const int preferred = PreferredFlashAttn(platform);
+  const int pinned = config.flash_attn_version.value_or(preferred);
+  return HasFlashAttn(pinned, platform) ? pinned : preferred;
 }
 
 // get_flash_attn_version of v0.27.1; 0: none. `head_size` 0: not asked about.
@@ -49,7 +52,7 @@ int ResolvedFlashAttn(const Platform& platform, const SelectorConfig& config,
   constexpr std::int64_t kLargestOfFa4 = 128;  // on 10.x and newer, save 256
   if (platform.kind != PlatformKind::kCuda) return 0;
   const int major = platform.capability.major;
-  int version = config.flash_attn_version.value_or(major == 9 ? 3 : major == 10 ? 4 : 2);
+  int version = config.flash_attn_version.value_or(PreferredFlashAttn(platform));
   if (major >= 10 && version == 3) version = HasFlashAttn(4, platform) ? 4 : 2;
   if (major == 9 && version == 3 && head_size > kLargestOfFa3) version = 4;
   if (config.use_batch_invariant && version == 4) version = 2;
@@ -89,14 +92,12 @@ bool SupportsHeadSize(const HeadSizes& sizes, const Platform& platform, std::int
 bool SupportsKv(const Tables& tables, const BackendRow& row, const Platform& platform,
                 const SelectorConfig& config) {
   if (!config.kv_cache_dtype.has_value()) return true;
-  if (row.flash_attn) {
-    const std::string& kv = tables.kv_dtypes[*config.kv_cache_dtype];
-    return (row.kv_dtypes >> *config.kv_cache_dtype & 1U) != 0 &&
-           (!IsQuantized(kv) || FlashAttnTakesFp8(platform, config, kv, 0));
-  }
-  if ((row.kv_dtypes >> *config.kv_cache_dtype & 1U) != 0) return true;
   const std::string& kv = tables.kv_dtypes[*config.kv_cache_dtype];
-  if (kv == "nvfp4" && InRange(row.nvfp4_on, platform)) return true;
+  const bool listed = (row.kv_dtypes >> *config.kv_cache_dtype & 1U) != 0;
+  if (row.flash_attn) {
+    return listed && (!IsQuantized(kv) || FlashAttnTakesFp8(platform, config, kv, 0));
+  }
+  if (listed || (kv == "nvfp4" && InRange(row.nvfp4_on, platform))) return true;
   return (kv == "fp8" || kv == "fp8_e4m3") && InRange(row.fp8_on, platform) &&
          !PinnedToFa2(row, platform, config);
 }
