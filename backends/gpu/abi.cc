@@ -90,10 +90,7 @@ Answer Run(Backend& backend, const attest_problem_t& problem, const attest_forwa
     if (!answer.ok()) return answer;
     step.workspace = static_cast<std::byte*>(backend.workspace);
   }
-  for (const Launch& launch : backend.family.plan(step)) {
-    if (Answer answer = backend.stream->Enqueue(launch); !answer.ok()) return answer;
-  }
-  return {};
+  return EnqueueAll(*backend.stream, backend.family.plan(step));
 }
 
 void Close(void* self) {

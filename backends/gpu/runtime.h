@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "backends/gpu/answer.h"
 #include "backends/gpu/launch.h"
@@ -82,6 +83,14 @@ class Stream {
  private:
   std::unique_ptr<Body> body_;
 };
+
+// In order, up to the first that fails.
+inline Answer EnqueueAll(Stream& stream, const std::vector<Launch>& launches) {
+  for (const Launch& launch : launches) {
+    if (Answer answer = stream.Enqueue(launch); !answer.ok()) return answer;
+  }
+  return {};
+}
 
 }  // namespace attest::gpu
 

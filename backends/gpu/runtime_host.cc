@@ -137,10 +137,7 @@ Answer Stream::EndRecording(Graph& graph) {
 }
 
 Answer Stream::Replay(const Graph& graph) {
-  for (const Launch& launch : graph.body->launches) {
-    if (Answer answer = Enqueue(launch); !answer.ok()) return answer;
-  }
-  return {};
+  return EnqueueAll(*this, graph.body->launches);
 }
 
 }  // namespace attest::gpu

@@ -70,19 +70,19 @@ TEST_F(Cli, BadFlagsAreOneLineAndCodeTwo) {
 TEST_F(Cli, ABackendThatIsNotThereIsNamed) {
   ExpectBadInput("certify --backend nosuch", "nosuch");
   ExpectBadInput("certify --backend /no/such.so", "/no/such.so");
-  ExpectBadInput("certify --backend '" + WriteText("text.so", "no library") + "'", "text.so");
+  ExpectBadInput("certify --backend '" + Write("text.so", "no library") + "'", "text.so");
   ExpectBadInput("replay 'no/such/case' --backend cpu", "no/such/case");
 }
 
 TEST_F(Cli, BadFilesAreNamedWithTheirPlace) {
   ExpectBadInput("certify --backend cpu --accept '" + Path("absent.json") + "'", "absent.json");
-  const std::string accept = WriteText("accept.json", "{\n  \"accept\": [,]}");
+  const std::string accept = Write("accept.json", "{\n  \"accept\": [,]}");
   ExpectBadInput("certify --backend cpu --accept '" + accept + "'", "accept.json:2:14: ");
-  const std::string unknown = WriteText(
+  const std::string unknown = Write(
       "unknown.json",
       R"({"accept": [{"deviation": "d", "reason": "r", "link": "l", "expires": "2099-01-01"}]})");
   ExpectBadInput("certify --backend cpu --accept '" + unknown + "'", "a deviation 'd'");
-  const std::string replay = WriteText("case.json", "{\"recipe\": \"generic\",\n 7}");
+  const std::string replay = Write("case.json", "{\"recipe\": \"generic\",\n 7}");
   ExpectBadInput("replay '" + replay + "' --backend cpu", "case.json:2:");
   ExpectBadInput("verify '" + Path("nothing") + "'", "nothing");
   ExpectBadInput("diff '" + Path("nothing") + "' '" + Path("nothing") + "'", "nothing");
@@ -91,7 +91,7 @@ TEST_F(Cli, BadFilesAreNamedWithTheirPlace) {
 }
 
 TEST_F(Cli, OutputGoesToAnEmptyDirectoryOrNowhere) {
-  WriteText("file", "");
+  Write("file", "");
   ExpectBadInput("certify --backend cpu --out '" + Path("file") + "'", "not a directory");
   ExpectBadInput("certify --backend cpu --out '" + directory_.string() + "'", "use --resume");
   ExpectBadInput("certify --backend cpu --resume '" + directory_.string() + "'", "no journal");
@@ -232,7 +232,7 @@ TEST_F(Cli, ASmokeRunIsVerifiedAndNeverConformant) {
   EXPECT_EQ(Attest("diff '" + Path("run") + "' '" + Path("run") + "'").code, 0);
 
   const std::string records = Contents(directory_ / "run/records.jsonl");
-  WriteText("run/records.jsonl", records.substr(0, records.size() - 2) + "]\n");
+  Write("run/records.jsonl", records.substr(0, records.size() - 2) + "]\n");
   const Outcome damaged = Attest("verify '" + Path("run") + "'");
   EXPECT_EQ(damaged.code, 1);
   EXPECT_NE(damaged.out.find("DAMAGED: "), std::string::npos);
@@ -264,7 +264,7 @@ TEST_F(Cli, ARunCutOffAtAnyLineOfItsJournalResumesToTheSameRecords) {
   for (const std::size_t cut : {first, journal.size() / 2, journal.size() - 3}) {
     fs::remove_all(directory_ / "cut");
     fs::create_directories(directory_ / "cut");
-    WriteText("cut/journal", journal.substr(0, cut));
+    Write("cut/journal", journal.substr(0, cut));
     const Outcome resumed = Attest(FewCases() + " --resume '" + Path("cut") + "'");
     ASSERT_EQ(resumed.code, 0) << resumed.err;
     EXPECT_EQ(Contents(directory_ / "cut/records.jsonl"), expected) << cut;
@@ -285,9 +285,9 @@ TEST_F(Cli, AFilteredRunIsPartialAndReplayAgreesWithIt) {
 }
 
 TEST_F(Cli, AnAcceptedCaseThatPassesFailsTheRun) {
-  const std::string accept = WriteText(
-      "accept.json",
-      R"({"accept": [{"case": "*", "reason": "r", "link": "l", "expires": "2999-01-01"}]})");
+  const std::string accept =
+      Write("accept.json",
+            R"({"accept": [{"case": "*", "reason": "r", "link": "l", "expires": "2999-01-01"}]})");
   const Outcome outcome = Attest(FewCases() + " --accept '" + accept + "'");
   EXPECT_EQ(outcome.code, 1);
   EXPECT_NE(outcome.out.find("--accept case '*': "), std::string::npos) << outcome.out;
@@ -348,7 +348,7 @@ TEST_F(Cli, JudgeNamesTheWorstElementOfAWrongOutput) {
   const double wrong = 77.0;  // the last number: row 2, head 1, column 3
   out.replace(out.size() - sizeof(wrong), sizeof(wrong), reinterpret_cast<const char*>(&wrong),
               sizeof(wrong));
-  WriteText("wrong.npy", out);
+  Write("wrong.npy", out);
   const std::string judge = "judge" + call + " --output '" + Path("wrong.npy") + "'";
   const Outcome fail = Attest(judge);
   EXPECT_EQ(fail.code, 1);
@@ -383,7 +383,7 @@ TEST_F(Cli, BadCallsInFilesAreOneLineAndCodeTwo) {
   ExpectBadInput("eval" + call + out + " --layout bsh", "num_q_heads");
   ExpectBadInput("judge" + call + " --output " + dir + "/value.npy",
                  "value.npy: shape [1, 1, 5, 4], expected [1, 2, 3, 4]");
-  WriteText("ex/key.npy", "not an array");
+  Write("ex/key.npy", "not an array");
   ExpectBadInput("eval" + call + out, "key.npy: not an NPY file");
   EXPECT_FALSE(fs::exists(Path("out")));
 }
@@ -417,7 +417,7 @@ TEST_F(DrafterCli, ResolveSaysServedOrRejected) {
 }
 
 TEST_F(DrafterCli, JsonIsTheSameAnswer) {
-  const std::string target = WriteText("target.json", "{}");
+  const std::string target = Write("target.json", "{}");
   const Outcome outcome = Resolve("--json --era E1 --target '" + target + "'");
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const auto json = nlohmann::json::parse(outcome.out);
@@ -447,13 +447,13 @@ TEST_F(DrafterCli, DiffNamesThePullRequest) {
 }
 
 TEST_F(DrafterCli, BadInputIsOneLineAndTwo) {
-  const std::string unknown = WriteText("unknown.json", "{\n  \"cache\": {\"blocksize\": 16}}");
-  const std::string cut = WriteText("cut.json", "{\"model\": {");
-  const std::string nan = WriteText("nan.json", "{\"model\": {\"head_dim\": NaN}}");
-  const std::string bytes = WriteText("bytes.json", "{\"moe_backend\": \"\xff\"}");
-  const std::string twice = WriteText("twice.json", "{\"model\": {}, \"model\": {}}");
-  const std::string deep = WriteText("deep.json", std::string(2000, '['));
-  const std::string list = WriteText("list.json", "[]");
+  const std::string unknown = Write("unknown.json", "{\n  \"cache\": {\"blocksize\": 16}}");
+  const std::string cut = Write("cut.json", "{\"model\": {");
+  const std::string nan = Write("nan.json", "{\"model\": {\"head_dim\": NaN}}");
+  const std::string bytes = Write("bytes.json", "{\"moe_backend\": \"\xff\"}");
+  const std::string twice = Write("twice.json", "{\"model\": {}, \"model\": {}}");
+  const std::string deep = Write("deep.json", std::string(2000, '['));
+  const std::string list = Write("list.json", "[]");
   const std::vector<std::pair<std::string, std::string>> wrong = {
       {"--target '" + unknown + "'", unknown + ":2:26: cache.blocksize: unknown key"},
       {"--target '" + cut + "'", cut + ":1:"},

@@ -79,7 +79,9 @@ Result<DrafterOfRun> ReadDrafter(const std::string& path) {
   if (!text.ok()) return text.status();
   const Result<Json> json = ParseJson(path, *text);
   if (!json.ok()) return json.status();
-  if (const auto draft = drafter::ParseDraft(path, *text); !draft.ok()) return draft.status();
+  if (const auto draft = drafter::DraftFromJson(*json); !draft.ok()) {
+    return WithPlace(path, *text, draft.status());
+  }
   return DrafterOfRun{.file = path, .config = LineText(*json)};
 }
 

@@ -13,27 +13,12 @@
 #include <vector>
 
 #include "conformance/eval/npy.h"
+#include "conformance/testing/directory.h"
 
 namespace attest {
 
-class UserDirectory : public testing::Test {
+class UserDirectory : public DirectoryTest {
  protected:
-  void SetUp() override {
-    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
-    directory_ = std::filesystem::path(testing::TempDir()) /
-                 (std::string("attest-") + info->test_suite_name() + "-" + info->name());
-    Clear();
-  }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
-
-  void Clear() const {
-    std::filesystem::remove_all(directory_);
-    std::filesystem::create_directories(directory_);
-  }
-  std::string Path(const std::string& name) const { return (directory_ / name).string(); }
-  void Write(const std::string& name, const std::string& bytes) const {
-    std::ofstream(directory_ / name, std::ios::binary) << bytes;
-  }
   void Remove(const std::string& name) const { std::filesystem::remove(directory_ / name); }
   void Problem(const std::string& json) const { Write("problem.json", json); }
 
@@ -51,8 +36,6 @@ class UserDirectory : public testing::Test {
     for (std::int64_t i = 0; i < count; ++i) data.push_back(salt + static_cast<float>(i));
     Array(name, {'f', 4}, shape, data);
   }
-
-  std::filesystem::path directory_;
 };
 
 }  // namespace attest

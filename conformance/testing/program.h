@@ -15,6 +15,8 @@
 #include <sstream>
 #include <string>
 
+#include "conformance/testing/directory.h"
+
 namespace attest {
 
 inline std::string Contents(const std::filesystem::path& path) {
@@ -30,17 +32,8 @@ struct Outcome {
   std::string err;
 };
 
-class ProgramTest : public testing::Test {
+class ProgramTest : public DirectoryTest {
  protected:
-  void SetUp() override {
-    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
-    directory_ = std::filesystem::path(testing::TempDir()) /
-                 (std::string("attest-") + info->test_suite_name() + "-" + info->name());
-    std::filesystem::remove_all(directory_);
-    std::filesystem::create_directories(directory_);
-  }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
-
   static std::string FromEnvironment(const char* name, const char* otherwise) {
     const char* value = std::getenv(name);
     return value == nullptr ? otherwise : value;
@@ -49,13 +42,6 @@ class ProgramTest : public testing::Test {
   static std::string Program() { return "'" + FromEnvironment("ATTEST_BIN", "bin") + "/attest'"; }
   static std::string Source(const std::string& path) {
     return "'" + FromEnvironment("ATTEST_SOURCE", ".") + "/" + path + "'";
-  }
-
-  // In the test's directory.
-  std::string Path(const std::string& name) const { return (directory_ / name).string(); }
-  std::string WriteText(const std::string& name, const std::string& text) const {
-    std::ofstream(directory_ / name, std::ios::binary) << text;
-    return Path(name);
   }
 
   // Of a command line, through the shell. `then` stands behind the redirections.
@@ -80,8 +66,6 @@ class ProgramTest : public testing::Test {
     EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err << "\n" << words;
     EXPECT_EQ(outcome.out, "") << arguments;
   }
-
-  std::filesystem::path directory_;
 };
 
 }  // namespace attest

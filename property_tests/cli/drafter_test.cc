@@ -16,7 +16,6 @@ using Json = nlohmann::json;
 
 class Drafter : public ProgramTest {
  protected:
-  std::string Write(const std::string& text) const { return WriteText("b.json", text); }
   Outcome Run(const std::string& arguments) const { return Attest("drafter " + arguments); }
   void ExpectBadTool(const std::string& arguments, const std::string& words) const {
     ExpectBadInput("drafter " + arguments, words);
@@ -44,12 +43,13 @@ TEST_F(Drafter, BadInputIsOneLine) {
   ExpectBadTool("", "attest drafter");
   ExpectBadTool("prepare --batch '" + Path("none.json") + "'", "none.json");
   ExpectBadTool("prepare --batch '" + directory_.string() + "'", directory_.string());
-  ExpectBadTool("prepare --batch '" + Write("{\"block_size\": 1") + "'", "b.json:1:");
-  ExpectBadTool("prepare --batch '" + Write("{\"bloc_size\": 1}") + "'",
+  ExpectBadTool("prepare --batch '" + Write("b.json", "{\"block_size\": 1") + "'", "b.json:1:");
+  ExpectBadTool("prepare --batch '" + Write("b.json", "{\"bloc_size\": 1}") + "'",
                 "\"num_speculative_tokens\" is missing");
-  ExpectBadTool("prepare --runner R3 --batch '" + Write("{}") + "'", "neither R1 nor R2");
+  ExpectBadTool("prepare --runner R3 --batch '" + Write("b.json", "{}") + "'", "neither R1 nor R2");
   ExpectBadTool("serve --mutant none", "not one of --list");
-  ExpectBadTool("problems --draft '" + Write("{\"num_hidden_layers\": 2}") + "'", "b.json");
+  ExpectBadTool("problems --draft '" + Write("b.json", "{\"num_hidden_layers\": 2}") + "'",
+                "b.json");
   ExpectBadTool("check --impl true --questions 0", "--questions");
 }
 

@@ -92,7 +92,7 @@ TEST_F(Properties, BadInputIsOneLine) {
   ExpectBadInput("properties --backend cpu --cases 0", "--cases");
   ExpectBadInput("properties --backend cpu --arithmetic loose", "loose");
   const auto file = [this](const std::string& text) {
-    return "replay '" + WriteText("a.json", text) + "' --backend cpu";
+    return "replay '" + Write("a.json", text) + "' --backend cpu";
   };
   ExpectBadInput(file(R"({"law": "gravity", "seed": 1, "recipe": "generic", "poison": "loud",
                           "problem": {}})"),

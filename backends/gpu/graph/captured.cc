@@ -156,9 +156,7 @@ Answer CapturedGraph::Record(const attest_forward_args_t& args) {
   const std::vector<Launch> launches = family_.plan(step);
   Answer answer = stream_.BeginRecording();
   if (!answer.ok()) return answer;
-  for (const Launch& launch : launches) {
-    if (answer.ok()) answer = stream_.Enqueue(launch);
-  }
+  answer = EnqueueAll(stream_, launches);
   Answer ended = stream_.EndRecording(graph_);  // in any case, or the stream records for ever
   return answer.ok() ? ended : answer;
 }
@@ -225,10 +223,8 @@ Answer CapturedGraph::FallBack(const attest_problem_t& step, const attest_forwar
     if (!answer.ok()) return answer;
     eager.workspace = static_cast<std::byte*>(workspace.data());
   }
-  for (const Launch& launch : family_.plan(eager)) {
-    if (Answer answer = stream_.Enqueue(launch); !answer.ok()) return answer;
-  }
-  return stream_.Synchronize();
+  Answer answer = EnqueueAll(stream_, family_.plan(eager));
+  return answer.ok() ? stream_.Synchronize() : answer;
 }
 
 Answer CapturedGraph::Update(const attest_problem_t& step, const attest_forward_args_t& args) {
