@@ -39,6 +39,7 @@ plant() { echo 'EXPECT_LT(elapsed, 3);' >>conformance/judge/judge_test.cc; };   
 plant() { printf '// SPDX-License-Identifier: Apache-2.0\n' >reference/lost.cc; }; expect orphan '^reference/lost.cc:1: orphan'
 plant() { echo 'int x;' >reference/bare.h; };                                      expect licence '^reference/bare.h:1: licence'
 plant() { echo '// TODO later' >>reference/oracle.cc; };                           expect unfinished '^reference/oracle.cc:3: unfinished'
+plant() { echo 'BasedOnStyle: Google' >.clang-format; echo 'int  x ;' >>reference/oracle.cc; }; expect format '^reference/oracle.cc:3: format'
 
 [ "$failures" -eq 0 ] && echo "lint_test: every rule fails on its violation"
 exit $((failures > 0))

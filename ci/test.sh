@@ -75,7 +75,7 @@ fi
 
 step "configure release" cmake --preset release
 show '^-- not built' "configure release"
-step "format and tidy" ci/tidy.sh build/release
+step "tidy" ci/tidy.sh build/release
 # The tests ran instrumented above; what is certified here are the programs.
 step "build release" cmake --build --preset release --target \
   attest attest-worker attest_python attest_cpu attest_host attest_mutant attest_null attest_suite \

@@ -136,8 +136,6 @@ Answer Stream::EndRecording(Graph& graph) {
   return {};
 }
 
-Answer Stream::Replay(const Graph& graph) {
-  return EnqueueAll(*this, graph.body->launches);
-}
+Answer Stream::Replay(const Graph& graph) { return EnqueueAll(*this, graph.body->launches); }
 
 }  // namespace attest::gpu
