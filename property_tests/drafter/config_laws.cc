@@ -33,6 +33,15 @@ bool OwnBackendCounts(const LawSubject& subject, const ConfigSample& sample,
          (method != nullptr && sample.options.era >= method->r2_honours_since);
 }
 
+// Is the target's mm-prefix flag kept from the drafter? Runner R2 hands it on.
+bool TakesMmPrefixAway(const LawSubject& subject, const ConfigSample& sample,
+                       const Resolution& base) {
+  const MethodRow* method = subject.tables.FindMethod(base.drafter.method);
+  return base.runner == Runner::kR1 && method != nullptr &&
+         method->r1_clears_mm_prefix_since.has_value() &&
+         sample.options.era >= *method->r1_clears_mm_prefix_since;
+}
+
 const Selection* FirstDraft(const Resolution& base) {
   return base.draft_selections.empty() ? nullptr : &base.draft_selections.front();
 }
@@ -106,7 +115,8 @@ std::string ThreeContracts(const LawSubject& /*subject*/, const ConfigSample& sa
   if (drafter.kv_cache_dtype != spec.kv_cache_dtype.value_or(sample.target.cache.cache_dtype)) {
     return "kv_cache_dtype";
   }
-  return drafter.moe_backend == spec.moe_backend.value_or(sample.target.moe_backend)
+  const bool own_moe = spec.moe_backend.has_value() && base.runner == Runner::kR1;
+  return drafter.moe_backend == (own_moe ? *spec.moe_backend : sample.target.moe_backend)
              ? ""
              : "moe_backend";
 }
@@ -365,7 +375,9 @@ std::string TargetFlagsStayTheTargets(const LawSubject& subject, const ConfigSam
                                       const Resolution& base) {
   if (sample.options.era < Era::kE5 || OnCpu(sample)) return {};
   ConfigSample other = sample;
-  other.target.model.is_mm_prefix_lm = !other.target.model.is_mm_prefix_lm;
+  if (TakesMmPrefixAway(subject, sample, base)) {
+    other.target.model.is_mm_prefix_lm = !other.target.model.is_mm_prefix_lm;
+  }
   other.target.model.use_mla = !other.target.model.use_mla;
   const Resolution again = subject.Resolve(other);
   if (again.draft_selections.size() != base.draft_selections.size()) return "selections differ";

@@ -188,12 +188,13 @@ TEST(DrafterTables, EveryTextThatTheModelUsesIsThere) {
                          "aux-layers-unshifted",
                          "aux-layers-default",
                          "backend-dropped",
+                         "moe-backend-dropped",
                          "unknown-layer-type",
                          "config-incomplete",
                          "runner-forced"}) {
     EXPECT_NE(TheTables().FindWarning(id), nullptr) << id;
   }
-  EXPECT_EQ(TheTables().warnings.size(), 22U);
+  EXPECT_EQ(TheTables().warnings.size(), 23U);
   for (const char* id :
        {"causal-not-boolean", "backend-per-kind-leak", "tokens-exceed-block", "mask-token-range",
         "window-null", "layer-types-length", "unknown-layer-type", "aux-layer-range",

@@ -185,8 +185,7 @@ void StricterAboutShapes(Derivation& d) {
 
 void StricterAboutTarget(Derivation& d) {
   if (d.target.model.is_mm_prefix_lm) {
-    if (d.era() < Era::kE5) d.Stricter("mm-prefix-leak");
-    if (d.era() >= Era::kE5 && d.out.runner == Runner::kR1) d.Stricter("target-config-changed");
+    d.Stricter(d.out.drafter.config.is_mm_prefix_lm ? "mm-prefix-leak" : "target-config-changed");
   }
   if (d.era() >= Era::kE1 && d.target.attention.use_non_causal) {
     d.Stricter("use-non-causal-set-by-user");

@@ -89,11 +89,16 @@ LayersOutcome UniformLayers(const DraftConfig& draft, Era era) {
 }
 
 // Which layers slide, and how far: the model class, since E3.
-void AddWindows(const DraftConfig& draft, Runner runner, LayersOutcome& outcome) {
+void AddWindows(const DraftConfig& draft, Era era, Runner runner, LayersOutcome& outcome) {
   const auto& types = draft.layer_types;
   const auto sliding = std::count(types.items.begin(), types.items.end(), kSliding);
   const bool mixed = sliding > 0 && sliding < static_cast<std::ptrdiff_t>(types.items.size());
-  if (mixed && runner == Runner::kR1) {
+  if (mixed && era < Era::kE4) {
+    outcome.model_raised =
+        Raised{"NotImplementedError",
+               "DFlash does not yet support mixed sliding/full attention via layer_types; see "
+               "https://github.com/vllm-project/vllm/issues/40898."};
+  } else if (mixed && runner == Runner::kR1) {
     outcome.model_raised =
         Raised{"NotImplementedError",
                "DFlash drafters with mixed sliding/full attention require the V2 model runner; "
@@ -145,7 +150,7 @@ LayersOutcome ResolveLayers(const DraftConfig& draft, Era era, Runner runner) {
     }
     stopped = stopped || !outcome.layers.back().causal;
   }
-  AddWindows(draft, runner, outcome);
+  AddWindows(draft, era, runner, outcome);
   if (index_error.has_value() && !outcome.helper_raised.has_value() &&
       !outcome.model_raised.has_value()) {
     outcome.model_raised = index_error;

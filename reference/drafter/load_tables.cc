@@ -137,6 +137,14 @@ class Loader {
     return since.has_value() && era >= *since;
   }
 
+  // An era, or nullopt where the key is absent.
+  static std::optional<Era> OptionalEra(JsonObject& object, const char* key) {
+    if (!object.Has(key)) return std::nullopt;
+    const auto era = ParseEra(object.String(key));
+    if (!era.has_value()) object.Fail(key, "no era");
+    return era;
+  }
+
   static CapabilityRanges Ranges(JsonObject& object, const char* key) {
     CapabilityRanges ranges;
     for (const std::string& text : object.Strings(key)) {
@@ -400,15 +408,18 @@ class Loader {
     Each(object, "methods", [this](JsonObject& entry) {
       const auto since = ParseEra(entry.String("r2_honours_since"));
       if (!since.has_value()) entry.Fail("r2_honours_since", "no era");
-      tables_.methods.push_back({.name = entry.String("method"),
-                                 .has_attention = entry.Bool("has_attention"),
-                                 .reads_dflash_rules = entry.Bool("reads_dflash_rules"),
-                                 .sets_non_causal = entry.Bool("sets_non_causal"),
-                                 .parallel_drafting = entry.Bool("parallel_drafting"),
-                                 .only_r2 = entry.Bool("only_r2"),
-                                 .r2_honours_since = since.value_or(Era::kE0),
-                                 .extra_slots = entry.String("extra_slots"),
-                                 .lookahead = entry.String("lookahead")});
+      tables_.methods.push_back(
+          {.name = entry.String("method"),
+           .has_attention = entry.Bool("has_attention"),
+           .reads_dflash_rules = entry.Bool("reads_dflash_rules"),
+           .sets_non_causal = entry.Bool("sets_non_causal"),
+           .parallel_drafting = entry.Bool("parallel_drafting"),
+           .only_r2 = entry.Bool("only_r2"),
+           .r2_honours_since = since.value_or(Era::kE0),
+           .r1_clears_mm_prefix_since = OptionalEra(entry, "r1_clears_mm_prefix_since"),
+           .extra_slots = entry.String("extra_slots"),
+           .lookahead = entry.String("lookahead"),
+           .lookahead_since = OptionalEra(entry, "lookahead_since").value_or(Era::kE0)});
     });
     const Json* detection = object.Required("detection");
     if (detection == nullptr) return;

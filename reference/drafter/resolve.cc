@@ -131,6 +131,12 @@ void DeriveDraftBackend(Derivation& d) {
   }
 }
 
+bool ClearsMmPrefix(const Derivation& d) {
+  return d.out.runner == Runner::kR1 && d.method != nullptr &&
+         d.method->r1_clears_mm_prefix_since.has_value() &&
+         d.era() >= *d.method->r1_clears_mm_prefix_since;
+}
+
 void DeriveDraftConfig(Derivation& d) {
   const SpeculativeConfig& spec = d.target.speculative;
   EffectiveConfig& config = d.out.drafter.config;
@@ -141,13 +147,17 @@ void DeriveDraftConfig(Derivation& d) {
                        config.backend_from);
   });
   config.kv_cache_dtype = spec.kv_cache_dtype.value_or(d.out.target.kv_cache_dtype);
-  config.moe_backend = spec.moe_backend.value_or(d.out.target.moe_backend);
-  config.is_mm_prefix_lm = d.out.target.is_mm_prefix_lm && d.era() < Era::kE5;
+  // Runner R2 copies attention_config and cache_config alone (v0.33.0 dflash/utils.py).
+  const bool own_moe = spec.moe_backend.has_value() && d.out.runner == Runner::kR1;
+  if (spec.moe_backend.has_value() && !own_moe && *spec.moe_backend != d.out.target.moe_backend) {
+    d.Warn("moe-backend-dropped", *spec.moe_backend, d.out.target.moe_backend);
+  }
+  config.moe_backend = own_moe ? *spec.moe_backend : d.out.target.moe_backend;
+  config.is_mm_prefix_lm = d.out.target.is_mm_prefix_lm && !ClearsMmPrefix(d);
   d.Decide(Step::kProposer, [&] {
     return fmt::format("KV cache {} ({}), MoE backend {} ({})", config.kv_cache_dtype,
                        spec.kv_cache_dtype.has_value() ? "its own" : "the target's",
-                       config.moe_backend,
-                       spec.moe_backend.has_value() ? "its own" : "the target's");
+                       config.moe_backend, own_moe ? "its own" : "the target's");
   });
 }
 

@@ -162,9 +162,8 @@ void DeriveSpeculative(Derivation& d) {
   drafter.parallel_drafting = d.method->parallel_drafting;
   const std::int64_t tokens = drafter.num_speculative_tokens.value_or(0);
   drafter.extra_slots = Count(d.method->extra_slots, tokens);
-  // Up to v0.22.1 the scheduler reserved no slot for the row of the bonus token.
-  const bool bonus_row = d.era() >= Era::kE2 || drafter.method != "dflash";
-  drafter.lookahead_tokens = bonus_row ? Count(d.method->lookahead, tokens) : tokens;
+  drafter.lookahead_tokens =
+      d.era() >= d.method->lookahead_since ? Count(d.method->lookahead, tokens) : tokens;
   if (d.method->only_r2 && d.out.runner == Runner::kR1) {
     d.Warn("runner-forced", drafter.method);
     d.out.runner = Runner::kR2;

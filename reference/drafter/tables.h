@@ -103,8 +103,11 @@ struct MethodRow {
   bool parallel_drafting = false;
   bool only_r2 = false;
   Era r2_honours_since = Era::kE0;  // runner R2 uses the speculative attention_backend
-  std::string extra_slots;          // "K", "K-1", "1", "0"
-  std::string lookahead;            // "K+1", "K"
+  // Runner R1 takes the target's mm-prefix flag away from the drafter; nullopt: never.
+  std::optional<Era> r1_clears_mm_prefix_since;
+  std::string extra_slots;         // "K", "K-1", "1", "0"
+  std::string lookahead;           // "K+1", "K"
+  Era lookahead_since = Era::kE0;  // the scheduler reserves K before
 };
 
 // A change, and which parts of a resolution it can move (`touches`, keys of diff.h).
