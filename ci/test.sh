@@ -126,6 +126,11 @@ if [ -x build/release/bin/attest ]; then
   step "a mutant does not" expect 1 "$bin/attest" certify --backend mutant:causal-top-left --tier smoke
   step "laws hold on random problems" "$bin/attest" properties --backend cpu --cases 200
   show '^[0-9]+ samples tried' "laws hold on random problems"
+  # Seconds a family: samples are small, and a fiber a thread is slow.
+  for family in naive flash flex unified aiter_unified prefix; do
+    step "laws hold for host.$family" "$bin/attest" properties --backend host.$family --cases 60 --seed 11 \
+      --out build/properties-host
+  done
   step "a mutant breaks a law" expect 1 "$bin/attest" properties --backend mutant:window-one-long \
     --law masked-keys --out build/properties
   step "the saved sample shows it again" expect 1 "$bin/attest" replay \
