@@ -100,6 +100,7 @@ if [ -x build/release/bin/attest ]; then
     --backend host.flash,matrix_unit=emulated
   step "a device that has too little is refused" expect 3 "$bin/attest" certify --tier smoke \
     --backend host.flash,shared_kib=16
+  step "the script for a device, without one" ci/device_test.sh build/release
   step "build for the race check" cmake --build --preset release --target attest_race
   step "no race in the kernels" backends/host/race.sh build/release
   show '^(planted|host)' "no race in the kernels"
