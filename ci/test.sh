@@ -100,6 +100,7 @@ if [ -x build/release/bin/attest ]; then
     --backend host.flash,matrix_unit=emulated
   step "a device that has too little is refused" expect 3 "$bin/attest" certify --tier smoke \
     --backend host.flash,shared_kib=16
+  step "the script for a device, without one" ci/device_test.sh build/release
   step "build for the race check" cmake --build --preset release --target attest_race
   step "no race in the kernels" backends/host/race.sh build/release
   show '^(planted|host)' "no race in the kernels"
@@ -126,6 +127,11 @@ if [ -x build/release/bin/attest ]; then
   step "a mutant does not" expect 1 "$bin/attest" certify --backend mutant:causal-top-left --tier smoke
   step "laws hold on random problems" "$bin/attest" properties --backend cpu --cases 200
   show '^[0-9]+ samples tried' "laws hold on random problems"
+  # Seconds a family: samples are small, and a fiber a thread is slow.
+  for family in naive flash flex unified aiter_unified prefix; do
+    step "laws hold for host.$family" "$bin/attest" properties --backend host.$family --cases 60 --seed 11 \
+      --out build/properties-host
+  done
   step "a mutant breaks a law" expect 1 "$bin/attest" properties --backend mutant:window-one-long \
     --law masked-keys --out build/properties
   step "the saved sample shows it again" expect 1 "$bin/attest" replay \

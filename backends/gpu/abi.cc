@@ -13,11 +13,14 @@
 #include <string_view>
 #include <utility>
 
+#include "backends/gpu/cache/write_kv.h"
 #include "backends/gpu/call.h"
 #include "backends/gpu/claims.h"
 #include "backends/gpu/device_check.h"
 #include "backends/gpu/family.h"
 #include "backends/gpu/graph/captured.h"
+#include "backends/gpu/graph/persistent_copy.h"
+#include "backends/gpu/merge/merge.h"
 #include "backends/gpu/options.h"
 #include "backends/gpu/problem_check.h"
 #include "backends/gpu/runtime.h"
@@ -115,6 +118,39 @@ attest_status_t Forward(void* self, const attest_problem_t* problem,
                         const attest_forward_args_t* args, attest_error_t* error) {
   return Guarded(error, [&] { return Run(BackendOf(self), *problem, *args); });
 }
+attest_status_t WriteKv(void* self, const attest_problem_t* problem,
+                        const attest_write_kv_args_t* args, attest_error_t* error) {
+  return Guarded(error, [&] {
+    Backend& backend = BackendOf(self);
+    Answer answer = Check(backend, *problem);
+    if (answer.ok()) answer = cache::CheckWriteKv(*problem, *args);
+    if (!answer.ok()) return answer;
+    return EnqueueAll(*backend.stream, cache::WriteKv(cache::WriteKvParamsOf(*problem, *args)));
+  });
+}
+attest_status_t Merge(void* self, const attest_problem_t* problem, const attest_merge_args_t* args,
+                      attest_error_t* error) {
+  return Guarded(error, [&] {
+    Backend& backend = BackendOf(self);
+    Answer answer = Check(backend, *problem);
+    if (answer.ok()) answer = merge::CheckMerge(*problem, *args);
+    if (!answer.ok()) return answer;
+    return EnqueueAll(*backend.stream, merge::Merge(merge::MergeParamsOf(*problem, *args)));
+  });
+}
+attest_status_t CopyToPersistent(void* self, const attest_tensor_t* buffer,
+                                 const attest_tensor_t* source, attest_tensor_t* view,
+                                 attest_error_t* error) {
+  return Guarded(error, [&] {
+    Answer answer = graph::CheckPersistentCopy(*buffer, *source);
+    if (!answer.ok()) return answer;
+    answer = EnqueueAll(*BackendOf(self).stream,
+                        graph::CopyToPersistent(graph::PersistentCopyParamsOf(*buffer, *source)));
+    if (answer.ok()) graph::DescribeView(*buffer, *source, *view);
+    return answer;
+  });
+}
+
 graph::CapturedGraph& GraphOf(attest_graph_t* graph) {
   return *reinterpret_cast<graph::CapturedGraph*>(graph);
 }
@@ -222,6 +258,11 @@ Answer Open(std::string_view selector, std::string_view options_text, attest_bac
   backend.release = Release;
   backend.copy_to_device = CopyToDevice;
   backend.copy_to_host = CopyToHost;
+  // Members follow the claims: what a family does not claim its table does not offer.
+  const auto claims = [family](std::uint64_t feature) { return (family->features & feature) != 0; };
+  if (claims(ATTEST_CLAIM_WRITE_KV)) backend.write_kv = WriteKv;
+  if (claims(ATTEST_CLAIM_MERGE)) backend.merge = Merge;
+  if (claims(ATTEST_CLAIM_COPY_TO_PERSISTENT)) backend.copy_to_persistent = CopyToPersistent;
   backend.graph_capture = GraphCapture;
   backend.graph_update = GraphUpdate;
   backend.graph_replay = GraphReplay;

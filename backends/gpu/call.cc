@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backends/gpu/dtype.h"
+#include "backends/gpu/tensors.h"
 
 namespace attest::gpu {
 namespace {
@@ -14,77 +15,15 @@ namespace {
 bool Has(const attest_problem_t& p, std::uint32_t flag) { return (p.flags & flag) != 0; }
 bool Paged(const attest_problem_t& p) { return p.attention_type != ATTEST_ENCODER_ONLY; }
 
-// ---- What a tensor must look like
-
-struct AxisExtent {
-  std::int64_t value;
-  bool or_more = false;
-};
-AxisExtent OrMore(std::int64_t value) { return {value, true}; }
-
-Answer CheckTensor(const char* name, const attest_tensor_t& tensor, attest_dtype_t dtype,
-                   const std::vector<AxisExtent>& shape) {
-  const std::string field = name;
-  if (tensor.ndim != static_cast<std::int32_t>(shape.size())) {
-    return Invalid(field + ".ndim", std::to_string(tensor.ndim),
-                   "not " + std::to_string(shape.size()));
-  }
-  if (tensor.shape == nullptr || tensor.strides == nullptr) {
-    return Invalid(field, "NULL", "shape or strides missing");
-  }
-  bool empty = false;
-  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
-    const std::int64_t got = tensor.shape[axis];
-    const bool fits = shape[axis].or_more ? got >= shape[axis].value : got == shape[axis].value;
-    if (!fits) {
-      return Invalid(
-          field + ".shape[" + std::to_string(axis) + "]", std::to_string(got),
-          (shape[axis].or_more ? "less than " : "not ") + std::to_string(shape[axis].value));
-    }
-    empty = empty || got == 0;
-  }
-  if (tensor.data == nullptr && !empty) return Invalid(field + ".data", "NULL", "missing");
-  if (!SameDType(tensor.dtype, dtype)) {
-    return Invalid(field + ".dtype", "code " + std::to_string(tensor.dtype.code),
-                   "not that of the problem");
-  }
-  return {};
-}
-
-struct Wanted {
-  const char* name;
-  const attest_tensor_t* tensor;
-  attest_dtype_t dtype;
-  std::vector<AxisExtent> shape;
-};
-
-std::vector<Wanted> CacheTensors(const attest_problem_t& p, const attest_forward_args_t& a) {
-  const AxisExtent pages = {p.num_blocks};
-  const AxisExtent slots = {p.block_size};
-  const AxisExtent heads = {p.num_kv_heads};
-  std::vector<AxisExtent> key = {pages, slots, heads, {p.head_dim_qk}};
-  std::vector<AxisExtent> value = {pages, slots, heads, {p.head_dim_v}};
-  if (p.kv_layout == ATTEST_KV_X_SPLIT) {
-    const std::int64_t piece = 128 / p.cache_dtype.bits;
-    key = {pages, heads, {p.head_dim_qk / piece}, slots, {piece}};
-    value = {pages, heads, {p.head_dim_v}, slots};
-  }
-  std::vector<Wanted> wanted = {
-      {"key_cache", &a.key_cache, p.cache_dtype, key},
-      {"value_cache", &a.value_cache, p.cache_dtype, value},
-      {"block_table", &a.block_table, kInt32DType, {{p.num_requests}, {p.block_table_width}}}};
-  if (p.kv_scale_kind != ATTEST_KV_SCALE_NONE) {
-    wanted.push_back({"key_scale", &a.key_scale, kFloat32DType, {pages, slots, heads}});
-    wanted.push_back({"value_scale", &a.value_scale, kFloat32DType, {pages, slots, heads}});
-  }
-  return wanted;
-}
-
 std::vector<Wanted> AllTensors(const attest_problem_t& p, const attest_forward_args_t& a,
                                bool step_keys) {
   const AxisExtent tokens = OrMore(p.num_actual_tokens);
   std::vector<Wanted> wanted;
-  if (Paged(p)) wanted = CacheTensors(p, a);
+  if (Paged(p)) {
+    wanted = CacheTensors(p, a.key_cache, a.value_cache, a.key_scale, a.value_scale);
+    wanted.push_back(
+        {"block_table", &a.block_table, kInt32DType, {{p.num_requests}, {p.block_table_width}}});
+  }
   const auto want = [&](bool condition, Wanted one) {
     if (condition) wanted.push_back(std::move(one));
   };
@@ -141,16 +80,6 @@ Answer CheckLengths(const attest_problem_t& p, const attest_forward_args_t& a) {
 
 // ---- Views
 
-void* DataOf(const attest_tensor_t& tensor) {
-  if (tensor.data == nullptr) return nullptr;
-  return static_cast<std::byte*>(tensor.data) + tensor.byte_offset;
-}
-
-TokenView TokensOf(const attest_tensor_t& tensor) {
-  return {DataOf(tensor), tensor.strides[0], tensor.strides[1], tensor.strides[2],
-          *ElementOf(tensor.dtype)};
-}
-
 RowView PackedRows(const attest_tensor_t& tensor) {
   RowView rows;
   if (tensor.ndim != 3 || tensor.data == nullptr) return rows;
@@ -163,37 +92,9 @@ RowView PackedRows(const attest_tensor_t& tensor) {
   return rows;
 }
 
-// Strided [page, slot, head, column]; x-split keys [page, head, piece, slot, column] and values
-// [page, head, column, slot].
-RowView CacheRows(const attest_tensor_t& tensor, attest_kv_layout_t layout) {
-  RowView rows;
-  rows.data = DataOf(tensor);
-  rows.element = *ElementOf(tensor.dtype);
-  rows.page = tensor.strides[0];
-  const bool strided = layout == ATTEST_KV_STRIDED;
-  rows.slot = tensor.strides[strided ? 1 : 3];
-  rows.head = tensor.strides[strided ? 2 : 1];
-  const int column = strided ? 3 : tensor.ndim == 4 ? 2 : 4;
-  rows.column = tensor.strides[column];
-  rows.piece = static_cast<std::int32_t>(tensor.shape[column]);
-  if (tensor.ndim == 5) rows.piece_stride = tensor.strides[2];
-  return rows;
-}
-
-ScaleView ScalesOf(const attest_tensor_t& tensor) {
-  return {static_cast<const float*>(DataOf(tensor)), tensor.strides[0], tensor.strides[1],
-          tensor.strides[2]};
-}
-
 IntView IntsOf(const attest_tensor_t& tensor) {
   const bool matrix = tensor.ndim == 2;
   return {static_cast<const std::int32_t*>(DataOf(tensor)), matrix ? tensor.strides[0] : 0,
-          tensor.strides[matrix ? 1 : 0]};
-}
-
-FloatView FloatsOf(const attest_tensor_t& tensor) {
-  const bool matrix = tensor.ndim == 2;
-  return {static_cast<float*>(DataOf(tensor)), matrix ? tensor.strides[0] : 0,
           tensor.strides[matrix ? 1 : 0]};
 }
 
@@ -238,9 +139,9 @@ Answer CheckCall(const attest_problem_t& problem, const attest_forward_args_t& a
   if (args.struct_size < sizeof(args)) {
     return Invalid("args.struct_size", std::to_string(args.struct_size), "too small");
   }
-  for (const Wanted& wanted : AllTensors(problem, args, needs_step_keys || !Paged(problem))) {
-    Answer answer = CheckTensor(wanted.name, *wanted.tensor, wanted.dtype, wanted.shape);
-    if (!answer.ok()) return answer;
+  const bool step_keys = needs_step_keys || !Paged(problem);
+  if (Answer answer = CheckTensors(AllTensors(problem, args, step_keys)); !answer.ok()) {
+    return answer;
   }
   return CheckLengths(problem, args);
 }

@@ -135,10 +135,12 @@ GPU_OUTLINE Loaded LoadSome(Element element, const void* data, std::int64_t inde
   }
 }
 
-// To nearest, ties to even; overflow gives infinity.
+// To nearest, ties to even; overflow gives infinity, and of a NaN only the sign is kept.
 GPU_BOTH std::uint16_t ToBFloat16(float value) {
   const std::uint32_t bits = BitsOfFloat(value);
-  if ((bits & 0x7fffffffU) > 0x7f800000U) return static_cast<std::uint16_t>(bits >> 16 | 0x40U);
+  if ((bits & 0x7fffffffU) > 0x7f800000U) {
+    return static_cast<std::uint16_t>((bits >> 16 & 0x8000U) | 0x7fc0U);
+  }
   return static_cast<std::uint16_t>((bits + 0x7fffU + (bits >> 16 & 1U)) >> 16);
 }
 GPU_BOTH std::uint16_t ToFloat16(float value) {

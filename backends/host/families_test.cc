@@ -75,7 +75,7 @@ attest_problem_t CausalDecoder() {
 constexpr std::uint64_t kCausal = ATTEST_CLAIM_DECODER_CAUSAL | ATTEST_CLAIM_WINDOW_CAUSAL |
                                   ATTEST_CLAIM_ALIBI | ATTEST_CLAIM_LSE | ATTEST_CLAIM_KV_STRIDES |
                                   ATTEST_CLAIM_TOKEN_STRIDES | ATTEST_CLAIM_DETERMINISTIC |
-                                  ATTEST_CLAIM_UNEQUAL_HEAD_DIMS;
+                                  ATTEST_CLAIM_UNEQUAL_HEAD_DIMS | ATTEST_CLAIM_WRITE_KV;
 constexpr std::uint64_t kNonCausal =
     ATTEST_CLAIM_DECODER_NON_CAUSAL | ATTEST_CLAIM_WINDOW_SYMMETRIC;
 constexpr std::uint64_t kScales = ATTEST_CLAIM_KV_SCALE_PER_TENSOR | ATTEST_CLAIM_KV_SCALE_PER_HEAD;
@@ -83,16 +83,16 @@ constexpr std::uint64_t kFlash =
     kCausal | kNonCausal | kScales | ATTEST_CLAIM_ENCODER_ONLY | ATTEST_CLAIM_ENCODER_DECODER |
     ATTEST_CLAIM_WINDOW_ASYMMETRIC | ATTEST_CLAIM_SOFTCAP | ATTEST_CLAIM_SINKS |
     ATTEST_CLAIM_KV_X_SPLIT | ATTEST_CLAIM_SHARED_LATENT | ATTEST_CLAIM_PAGE_ALIASING |
-    ATTEST_CLAIM_BATCH_INVARIANT | ATTEST_CLAIM_KV_SCALE_PER_TOKEN_HEAD;
+    ATTEST_CLAIM_BATCH_INVARIANT | ATTEST_CLAIM_KV_SCALE_PER_TOKEN_HEAD | ATTEST_CLAIM_MERGE;
 
 // Whoever adds a claim changes this table too, and the suite then expects the feature.
 TEST(Families, ClaimWhatStandsHere) {
   const std::map<std::string, std::uint64_t> kClaims = {
-      {"naive", kFlash | ATTEST_CLAIM_CHUNK_INVARIANT},
+      {"naive", kFlash | ATTEST_CLAIM_CHUNK_INVARIANT | ATTEST_CLAIM_COPY_TO_PERSISTENT},
       {"flash", kFlash},
       {"flex", kCausal | kNonCausal | ATTEST_CLAIM_ENCODER_ONLY | ATTEST_CLAIM_WINDOW_ASYMMETRIC |
                    ATTEST_CLAIM_SOFTCAP | ATTEST_CLAIM_PREFIX_RANGES | ATTEST_CLAIM_PREFIX_CLAMPED |
-                   ATTEST_CLAIM_BATCH_INVARIANT},
+                   ATTEST_CLAIM_BATCH_INVARIANT | ATTEST_CLAIM_COPY_TO_PERSISTENT},
       {"prefix", kCausal | kNonCausal | ATTEST_CLAIM_SINKS | ATTEST_CLAIM_KV_X_SPLIT},
       {"unified", kCausal | kScales | ATTEST_CLAIM_SOFTCAP | ATTEST_CLAIM_SINKS |
                       ATTEST_CLAIM_PAGE_ALIASING | ATTEST_CLAIM_BATCH_INVARIANT},

@@ -42,19 +42,34 @@ void Check(Subject& subject, const Sample& sample) {
   ExpectEqualRows("keys in the opposite order", first, second, AllRowPairs(problem));
 }
 
+// Every row sees every key: under no causal mask, or standing behind all others.
+bool AllSeen(const Problem& p) {
+  if (p.attention_type != AttentionType::kDecoder) return true;
+  if (p.causality == Causality::kNonCausal) return true;
+  return p.causality == Causality::kCausal && p.local_block_size == 0 && !p.tree_mask &&
+         std::all_of(p.requests.begin(), p.requests.end(),
+                     [](const Request& request) { return request.q_len <= 1; });
+}
+
 bool NothingDependsOnPosition(const Problem& p) {
-  const bool all_seen =
-      p.attention_type != AttentionType::kDecoder || p.causality == Causality::kNonCausal;
-  return all_seen && p.window_left == 0 && p.window_right == 0 && !p.alibi &&
+  return AllSeen(p) && p.window_left == 0 && p.window_right == 0 && !p.alibi &&
          p.custom_mask == MaskKind::kNone && !p.page_aliasing && p.shared_prefix == 0;
+}
+
+// Of a backend that is causal only, rows that decode one token.
+void BecomeAllSeen(const Claims& claims, Problem& p) {
+  if ((claims.features & ATTEST_CLAIM_DECODER_NON_CAUSAL) != 0) {
+    BecomeDecoder(claims, Causality::kNonCausal, p);
+  } else if ((claims.features & ATTEST_CLAIM_DECODER_CAUSAL) != 0) {
+    BecomeDecoder(claims, Causality::kCausal, p);
+    p.local_block_size = p.local_block_lookback = 0;
+    for (Request& request : p.requests) request.q_len = std::min<std::int64_t>(request.q_len, 1);
+  }
 }
 
 void Fit(const Claims& claims, Dice&, Sample& sample) {
   Problem& p = sample.problem;
-  if (p.attention_type == AttentionType::kDecoder &&
-      (claims.features & ATTEST_CLAIM_DECODER_NON_CAUSAL) != 0) {
-    BecomeDecoder(claims, Causality::kNonCausal, p);
-  }
+  if (p.attention_type == AttentionType::kDecoder) BecomeAllSeen(claims, p);
   DropMaskTensors(p);
   p.window_left = p.window_right = 0;
   p.prefix_clamped = p.alibi = p.page_aliasing = false;

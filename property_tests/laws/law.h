@@ -70,6 +70,7 @@ Law ChunkedPrefillLaw();
 Law DecodeRowLaw();
 Law PackedDocumentsLaw();
 Law SymmetricWindowLaw();
+Law WrittenSlotsLaw();
 Law NoMemoryLaw();
 Law HonestSupportsLaw();
 

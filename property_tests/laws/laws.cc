@@ -9,11 +9,13 @@ namespace attest {
 
 const std::vector<Law>& Laws() {
   static const std::vector<Law> kLaws = {
-      AgreesWithOracleLaw(), HullOfValuesLaw(),   ValueLinearityLaw(),      MaskedKeysLaw(),
-      UnusedMemoryLaw(),     KeyOrderLaw(),       ScoreShiftLaw(),          SplitAndMergeLaw(),
-      GroupedHeadsLaw(),     PhysicalPagesLaw(),  IndependentRequestsLaw(), RoomierCallLaw(),
-      CausalLastRowLaw(),    ChunkedPrefillLaw(), DecodeRowLaw(),           PackedDocumentsLaw(),
-      SymmetricWindowLaw(),  NoMemoryLaw(),       HonestSupportsLaw()};
+      AgreesWithOracleLaw(), HullOfValuesLaw(),        ValueLinearityLaw(),
+      MaskedKeysLaw(),       UnusedMemoryLaw(),        KeyOrderLaw(),
+      ScoreShiftLaw(),       SplitAndMergeLaw(),       GroupedHeadsLaw(),
+      PhysicalPagesLaw(),    IndependentRequestsLaw(), RoomierCallLaw(),
+      CausalLastRowLaw(),    ChunkedPrefillLaw(),      DecodeRowLaw(),
+      PackedDocumentsLaw(),  SymmetricWindowLaw(),     WrittenSlotsLaw(),
+      NoMemoryLaw(),         HonestSupportsLaw()};
   return kLaws;
 }
 

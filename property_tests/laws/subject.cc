@@ -53,6 +53,18 @@ JudgedCall Subject::Ask(const Problem& problem, const CaseInputs& inputs, std::s
   return {.problem = problem, .image = std::move(ran.image), .expected = std::move(*expected)};
 }
 
+CallImage Subject::AskWriteKv(const Problem& problem, const CaseInputs& inputs) {
+  const ScopeAnswer scope = ScopeOf(claims(), problem);
+  if (scope.scope != ClaimScope::kInside) EndAsForeign(fmt::format("write_kv: {}", scope.reason));
+  Record record;
+  if (!Promised(session_, inputs, record)) EndByRecord("write_kv", record);
+  Ran ran = RunPromised("write_kv",
+                        [&](CallImage& image) { return session_.WriteKv(inputs.abi, 0, image); },
+                        inputs.image, {});
+  if (!ran.ok) EndByRecord("write_kv", ran.record);
+  return std::move(ran.image);
+}
+
 JudgedCall Subject::AskMerge(const Problem& problem, const CaseInputs& inputs, Expected expected) {
   Ran ran =
       RunPromised("merge", [&](CallImage& image) { return session_.Merge(inputs.abi, 0, image); },

@@ -61,6 +61,9 @@ class Subject {
   // oracle declines (void). `how` names the call in messages.
   JudgedCall Ask(const Problem& problem, const CaseInputs& inputs, std::string_view how);
 
+  // write_kv of `inputs` (BuildWriteKvInputs): the image that it left behind.
+  CallImage AskWriteKv(const Problem& problem, const CaseInputs& inputs);
+
   // merge of the parts of `inputs` (BuildMergeInputs), whose expectation is `expected`.
   JudgedCall AskMerge(const Problem& problem, const CaseInputs& inputs, Expected expected);
 

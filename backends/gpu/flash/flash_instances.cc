@@ -84,6 +84,8 @@ std::size_t WorkspaceBytes(const Step& step) {
 const Family& FlashFamily() {
   static const Family kFamily = {
       .name = "flash",
+      // FLASH_ATTN merges the two parts of a cascade; its metadata has no persistent copies of its
+      // own.
       .features =
           ATTEST_CLAIM_DECODER_CAUSAL | ATTEST_CLAIM_DECODER_NON_CAUSAL |
           ATTEST_CLAIM_ENCODER_ONLY | ATTEST_CLAIM_ENCODER_DECODER | ATTEST_CLAIM_WINDOW_CAUSAL |
@@ -92,7 +94,8 @@ const Family& FlashFamily() {
           ATTEST_CLAIM_KV_STRIDES | ATTEST_CLAIM_TOKEN_STRIDES | ATTEST_CLAIM_SHARED_LATENT |
           ATTEST_CLAIM_PAGE_ALIASING | ATTEST_CLAIM_DETERMINISTIC | ATTEST_CLAIM_BATCH_INVARIANT |
           ATTEST_CLAIM_UNEQUAL_HEAD_DIMS | ATTEST_CLAIM_KV_SCALE_PER_TENSOR |
-          ATTEST_CLAIM_KV_SCALE_PER_HEAD | ATTEST_CLAIM_KV_SCALE_PER_TOKEN_HEAD,
+          ATTEST_CLAIM_KV_SCALE_PER_HEAD | ATTEST_CLAIM_KV_SCALE_PER_TOKEN_HEAD |
+          ATTEST_CLAIM_WRITE_KV | ATTEST_CLAIM_MERGE,
       .cache_of_bytes = true,
       .head_dims = {1, TileOf256::kColumns, 1},
       .group_sizes = {1, 128, 1},

@@ -77,13 +77,15 @@ std::size_t WorkspaceBytes(const Step& step) {
 const Family& FlexFamily() {
   static const Family kFamily = {
       .name = "flex",
+      // FLEX_ATTENTION has no cascade, so there is nothing to merge; copy_to_persistent is its own.
       .features = ATTEST_CLAIM_DECODER_CAUSAL | ATTEST_CLAIM_DECODER_NON_CAUSAL |
                   ATTEST_CLAIM_ENCODER_ONLY | ATTEST_CLAIM_WINDOW_CAUSAL |
                   ATTEST_CLAIM_WINDOW_SYMMETRIC | ATTEST_CLAIM_WINDOW_ASYMMETRIC |
                   ATTEST_CLAIM_SOFTCAP | ATTEST_CLAIM_ALIBI | ATTEST_CLAIM_PREFIX_RANGES |
                   ATTEST_CLAIM_PREFIX_CLAMPED | ATTEST_CLAIM_LSE | ATTEST_CLAIM_KV_STRIDES |
                   ATTEST_CLAIM_TOKEN_STRIDES | ATTEST_CLAIM_DETERMINISTIC |
-                  ATTEST_CLAIM_BATCH_INVARIANT | ATTEST_CLAIM_UNEQUAL_HEAD_DIMS,
+                  ATTEST_CLAIM_BATCH_INVARIANT | ATTEST_CLAIM_UNEQUAL_HEAD_DIMS |
+                  ATTEST_CLAIM_WRITE_KV | ATTEST_CLAIM_COPY_TO_PERSISTENT,
       .head_dims = {1, TileOf256::kColumns, 1},
       .group_sizes = {1, 128, 1},
       .block_sizes = {1, 512, 1},

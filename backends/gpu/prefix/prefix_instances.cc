@@ -38,11 +38,14 @@ std::vector<Launch> Plan(const Step& step) {
 Family PrefixLikeFamily(const char* name) {
   return {
       .name = name,
+      // ROCM_ATTN, and the unified backend that inherits from it, writes its own x-split cache.
+      // Neither has a cascade to merge, nor copies of its own that a graph reads.
       .features = ATTEST_CLAIM_DECODER_CAUSAL | ATTEST_CLAIM_DECODER_NON_CAUSAL |
                   ATTEST_CLAIM_WINDOW_CAUSAL | ATTEST_CLAIM_WINDOW_SYMMETRIC | ATTEST_CLAIM_ALIBI |
                   ATTEST_CLAIM_SINKS | ATTEST_CLAIM_LSE | ATTEST_CLAIM_KV_X_SPLIT |
                   ATTEST_CLAIM_KV_STRIDES | ATTEST_CLAIM_TOKEN_STRIDES |
-                  ATTEST_CLAIM_DETERMINISTIC | ATTEST_CLAIM_UNEQUAL_HEAD_DIMS,
+                  ATTEST_CLAIM_DETERMINISTIC | ATTEST_CLAIM_UNEQUAL_HEAD_DIMS |
+                  ATTEST_CLAIM_WRITE_KV,
       .cache_of_query_type_only = true,
       .needs_step_keys = true,
       .head_dims = {1, TileOf256::kColumns, 1},

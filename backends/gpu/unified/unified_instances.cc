@@ -56,12 +56,14 @@ std::vector<Launch> PlanUnified(const Step& step) {
 const Family& UnifiedFamily() {
   static const Family kFamily = {
       .name = "unified",
-      .features = ATTEST_CLAIM_DECODER_CAUSAL | ATTEST_CLAIM_WINDOW_CAUSAL | ATTEST_CLAIM_SOFTCAP |
-                  ATTEST_CLAIM_ALIBI | ATTEST_CLAIM_SINKS | ATTEST_CLAIM_LSE |
-                  ATTEST_CLAIM_KV_STRIDES | ATTEST_CLAIM_TOKEN_STRIDES |
-                  ATTEST_CLAIM_PAGE_ALIASING | ATTEST_CLAIM_DETERMINISTIC |
-                  ATTEST_CLAIM_BATCH_INVARIANT | ATTEST_CLAIM_UNEQUAL_HEAD_DIMS |
-                  ATTEST_CLAIM_KV_SCALE_PER_TENSOR | ATTEST_CLAIM_KV_SCALE_PER_HEAD,
+      // TRITON_ATTN refuses cascades, so there is nothing to merge, and has no persistent copies of
+      // its own.
+      .features =
+          ATTEST_CLAIM_DECODER_CAUSAL | ATTEST_CLAIM_WINDOW_CAUSAL | ATTEST_CLAIM_SOFTCAP |
+          ATTEST_CLAIM_ALIBI | ATTEST_CLAIM_SINKS | ATTEST_CLAIM_LSE | ATTEST_CLAIM_KV_STRIDES |
+          ATTEST_CLAIM_TOKEN_STRIDES | ATTEST_CLAIM_PAGE_ALIASING | ATTEST_CLAIM_DETERMINISTIC |
+          ATTEST_CLAIM_BATCH_INVARIANT | ATTEST_CLAIM_UNEQUAL_HEAD_DIMS |
+          ATTEST_CLAIM_KV_SCALE_PER_TENSOR | ATTEST_CLAIM_KV_SCALE_PER_HEAD | ATTEST_CLAIM_WRITE_KV,
       .cache_of_bytes = true,
       .head_dims = {1, TileOf256::kColumns, 1},
       .group_sizes = {1, 128, 1},
