@@ -47,10 +47,11 @@ for kernel in numpy_naive:Naive numpy_flash:Flash ort_attention:Attention ort_at
 done
 for dtype in float32 float16 bfloat16; do
   for kernel in Flash Math; do run "$torch" "torch_sdpa:${kernel}_$dtype"; done
-  run "$torch" "torch_flex:Flex_$dtype"
+  run "$torch" "torch_flex:Direct_$dtype"
   run "$jax" "jax_dot_product:DotProduct_$dtype"
 done
-# Each shape is compiled anew: a few cases of each kind.
+# Dynamo traces anew, and each shape is compiled anew: a few cases of each kind.
+run "$torch" torch_flex:Flex_float32 --filter 'softcap/caps/*'
 run "$torch" torch_flex:Compiled_float32 --filter 'masks/causal-*'
 python3 ci/foreign.py report "$attest" "$evidence/deviations.json" "${runs[@]}"
 "$ort" conformance/eval/onnx_vectors.py "$attest" --json "$evidence/onnx_vectors.json"
