@@ -75,6 +75,14 @@ def bucket_of(lengths: list[int]) -> str:
     return "0"
 
 
+def scope_of(run: dict[str, Any]) -> str:
+    """Which of the cases inside the claims were asked for."""
+    parts = [f"shard {run['shard']}"] if run["shard"] != "1/1" else []
+    parts += [f"filter {run['filter']}"] if run["filter"] else []
+    parts += [f"profiles {', '.join(run['profiles_requested'])}"] if run["profiles_requested"] else []
+    return "; ".join(parts) or "all"
+
+
 def summarise(runs: list[str], cases: dict[str, Any], deviations: list[dict[str, Any]]) -> Any:
     total: collections.Counter[str] = collections.Counter()
     lengths: collections.Counter[str] = collections.Counter()
@@ -106,6 +114,9 @@ def summarise(runs: list[str], cases: dict[str, Any], deviations: list[dict[str,
                 "features": claims["features"],
                 "date": certificate["run"]["date"],
                 "host": certificate["run"]["hosts"],
+                "tier": certificate["run"]["tier"],
+                "scope": scope_of(certificate["run"]),
+                "verdict": certificate["result"]["headline"],
                 "cases": len(records),
                 "verdicts": dict(verdicts),
                 "suspect": suspects,
@@ -123,11 +134,12 @@ def summarise(runs: list[str], cases: dict[str, Any], deviations: list[dict[str,
 
 
 def tables(summary: Any, deviations: list[dict[str, Any]]) -> str:
-    lines = ["| backend | version | cases | pass | deviations | rows right |", "|---|---|---:|---:|---|---:|"]
+    lines = ["| backend | version | asked for | verdict | cases | pass | deviations | rows right |",
+             "|---|---|---|---|---:|---:|---|---:|"]
     for one in summary["libraries"]:
         known = ", ".join(f"{key} ({count})" for key, count in sorted(one["deviations"].items())) or "none"
         lines.append(
-            f"| {one['backend']} | {one['version']} | {one['cases']:,} | {one['verdicts'].get('pass', 0):,} "
+            f"| {one['backend']} | {one['version']} | {one['scope']} | {one['verdict']} | {one['cases']:,} | {one['verdicts'].get('pass', 0):,} "
             f"| {known} | {one['rows_judged_and_right']:,} |"
         )
     totals = summary["totals"]

@@ -45,12 +45,15 @@ for kernel in numpy_naive:Naive numpy_flash:Flash ort_attention:Attention ort_at
   ort_gqa:GroupQueryAttention ort_mha:MultiHeadAttention; do
   run "$ort" "$kernel"
 done
+run "$torch" torch_flash_half:FlashHalf
 for dtype in float32 float16 bfloat16; do
-  for kernel in Flash Math; do run "$torch" "torch_sdpa:${kernel}_$dtype"; done
-  run "$torch" "torch_flex:Flex_$dtype"
+  [ "$dtype" = float16 ] || run "$torch" "torch_sdpa:Flash_$dtype"
+  run "$torch" "torch_sdpa:Math_$dtype"
+  run "$torch" "torch_flex:Direct_$dtype"
   run "$jax" "jax_dot_product:DotProduct_$dtype"
 done
-# Each shape is compiled anew: a few cases of each kind.
+# Dynamo traces anew, and each shape is compiled anew: a few cases of each kind.
+run "$torch" torch_flex:Flex_float32 --filter 'softcap/caps/*'
 run "$torch" torch_flex:Compiled_float32 --filter 'masks/causal-*'
 python3 ci/foreign.py report "$attest" "$evidence/deviations.json" "${runs[@]}"
 "$ort" conformance/eval/onnx_vectors.py "$attest" --json "$evidence/onnx_vectors.json"

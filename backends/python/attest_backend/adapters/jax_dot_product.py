@@ -3,6 +3,7 @@
 
 Its causal mask and its window count rows from the top left. A decoder that has cached context cannot
 be said by them, so causal decoders are not claimed; `TopLeft` claims them to show what happens.
+Without a custom mask a request is padded, and its length said by the library's own arguments.
 """
 
 from __future__ import annotations
@@ -26,6 +27,18 @@ _FEATURES = [
 ]  # fmt: skip
 
 
+def padded(length: int) -> int:
+    """A power of two, 64 at least: XLA compiles each shape anew, for one to two seconds."""
+    return max(64, 1 << (length - 1).bit_length())
+
+
+def to_length(array: Any, length: int) -> Any:
+    """[n, heads, dim] to [1, length, heads, dim]; zeros behind."""
+    whole = np.zeros((1, length, *array.shape[1:]), array.dtype)
+    whole[0, : array.shape[0]] = array
+    return jnp.asarray(whole)
+
+
 class DotProduct(PerRequest):
     def claims(self) -> Claims:
         why = "local_window_size counts rows from the top left"
@@ -33,7 +46,8 @@ class DotProduct(PerRequest):
             name=f"jax-dot-product-{self.dtype}",
             version=f"jax {jax.__version__}, implementation xla; {EMULATED}",
             vendor="JAX",
-            features=_FEATURES,
+            # The residual is cast to the keys' type; the LSE is float32.
+            features=[*_FEATURES, *(["lse"] if self.dtype == "float32" else [])],
             dtypes=[self.dtype],
             head_dims=[(1, 576)],
             exclusions=[
@@ -54,19 +68,29 @@ class DotProduct(PerRequest):
     def attend(self, problem: Problem, tensors: Tensors, r: Request) -> tuple[Any, Any]:
         mask = masks_of(problem, tensors, r)
         named: dict[str, Any] = {}
+        rows, keys = r.q_len, r.seq_len
         if mask is not None:
             named["mask" if mask.dtype == bool else "bias"] = jnp.asarray(mask)[None]
+        else:
+            rows, keys = padded(rows), padded(keys)
+            named["query_seq_lengths"] = np.array([r.q_len], np.int32)
+            named["key_value_seq_lengths"] = np.array([r.seq_len], np.int32)
         out = jax.nn.dot_product_attention(
-            jnp.asarray(r.query)[None],
-            jnp.asarray(r.key)[None],
-            jnp.asarray(r.value)[None],
+            to_length(r.query, rows),
+            to_length(r.key, keys),
+            to_length(r.value, keys),
             scale=problem.scale,
             is_causal=r.causal,
             local_window_size=self.window_of(problem),
             implementation="xla",
+            return_residual=bool(problem.wants_lse),
             **named,
         )
-        return np.asarray(out)[0], None
+        lse = None
+        if problem.wants_lse:
+            out, residual = out
+            lse = np.asarray(residual)[0, : r.q_len]
+        return np.asarray(out)[0, : r.q_len], lse
 
 
 class TopLeft(DotProduct):
@@ -76,7 +100,7 @@ class TopLeft(DotProduct):
         base = super().claims()
         return Claims(
             **{**vars(base), "name": f"jax-dot-product-causal-{self.dtype}", "exclusions": (),
-               "features": [*_FEATURES, "decoder-causal", "window-causal"]}
+               "features": [*base.features, "decoder-causal", "window-causal"]}
         )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch.nn.attention import flex_attention as flex
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
 from ..claims import Claims
@@ -45,15 +46,18 @@ def mask_mod_of(problem: Problem, tensors: Tensors, r: Request) -> Any:
 
 
 def score_mod_of(problem: Problem, tensors: Tensors, r: Request) -> Any:
-    cap, slopes = problem.softcap, tensors.alibi_slopes
+    slopes = tensors.alibi_slopes
     mask = masks_of(problem, tensors, r)
     bias = mask if mask is not None and mask.dtype != torch.bool else None
-    if not cap and slopes is None and bias is None:
+    if not problem.softcap and slopes is None and bias is None:
         return None
     context = r.context_len
+    # A tensor: of a captured float that differs from the call before, Dynamo makes a SymFloat, which
+    # torch 2.15 rejects.
+    cap = torch.tensor(problem.softcap, device=r.query.device) if problem.softcap else None
 
     def score_mod(score: Any, batch: Any, head: Any, row: Any, key: Any) -> Any:
-        if cap:
+        if cap is not None:
             score = cap * torch.tanh(score / cap)
         if slopes is not None:
             score = score - slopes[head] * (row + context - key).abs()
@@ -93,7 +97,9 @@ class Flex(PerRequest):
         )  # fmt: skip
 
     def overrides(self) -> dict[str, float]:
-        return {}
+        # Eager, 16 bit: weights are divided by their sum, stored in the query's type and only then
+        # multiplied with the values (torch/_higher_order_ops/flex_attention.py, math_attention).
+        return {} if self.dtype == "float32" else {"round_p": 2}
 
     def attend(self, problem: Problem, tensors: Tensors, r: Request) -> tuple[Any, Any]:
         mask_mod = mask_mod_of(problem, tensors, r)
@@ -115,12 +121,26 @@ class Flex(PerRequest):
         return out[0].transpose(0, 1), lse[0].transpose(0, 1)
 
 
+class Direct(Flex):
+    """Eager without Dynamo: torch's own switch for debugging, on the same arithmetic as `Flex`."""
+
+    how = "direct"
+
+    def open(self, options: Mapping[str, str]) -> None:
+        super().open(options)
+        flex._FLEX_ATTENTION_DISABLE_COMPILE_DEBUG = True
+
+
 class Compiled(Flex):
     """Through torch.compile, which needs a C++ compiler. Each shape is compiled anew."""
 
     how = "compiled"
     call: Any = staticmethod(torch.compile(flex_attention, dynamic=False))
 
+    def overrides(self) -> dict[str, float]:
+        return {}
+
 
 Flex_float32, Flex_float16, Flex_bfloat16 = one_dtype_each(Flex)
+Direct_float32, Direct_float16, Direct_bfloat16 = one_dtype_each(Direct)
 Compiled_float32, Compiled_float16, Compiled_bfloat16 = one_dtype_each(Compiled)
