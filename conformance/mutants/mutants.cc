@@ -9,10 +9,10 @@ namespace {
 std::vector<Mutant> Shelf() {
   std::vector<Mutant> shelf = {{.id = "faithful", .sentence = "computes what the spec says"}};
   for (const auto room :
-       {MaskMutants,   ShapedMaskMutants, WindowMutants, HeadMutants,      PagingMutants,
-        LayoutMutants, CacheMutants,      ScoreMutants,  SoftmaxMutants,   CallMutants,
-        BoundsMutants, DraftMutants,      GraphMutants,  PrecisionMutants, SizeMutants,
-        SplitMutants,  StaleMutants,      StrideMutants, TileMutants,      WideMutants}) {
+       {MaskMutants,  ShapedMaskMutants, WindowMutants,  HeadMutants,  PagingMutants, LayoutMutants,
+        CacheMutants, ScoreMutants,      SoftmaxMutants, CallMutants,  BoundsMutants, DraftMutants,
+        GraphMutants, PrecisionMutants,  SizeMutants,    SplitMutants, StaleMutants,  StrideMutants,
+        TileMutants,  WideMutants,       EdgeMutants,    PathMutants}) {
     const std::vector<Mutant> mutants = room();
     shelf.insert(shelf.end(), mutants.begin(), mutants.end());
   }

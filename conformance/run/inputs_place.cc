@@ -25,6 +25,7 @@ constexpr std::int64_t kPartGap = 16;  // more for each part
 constexpr std::int64_t kLseGap = 3;
 constexpr std::int64_t kKeyPageGap = 72;
 constexpr std::int64_t kValuePageGap = 136;
+constexpr std::int64_t kScalePageGap = 7;
 constexpr std::int64_t kOddStride = 104;  // added to the stride of an axis of size 1
 
 using Extents = std::vector<std::int64_t>;
@@ -274,11 +275,19 @@ class Placer {
         strides = {0, 0, 1};
         elements = p_.num_kv_heads;
       } else if (p_.kv_scale_kind == KvScaleKind::kPerTokenHead) {
-        strides = DenseStrides(shape);
-        elements = shape[0] * shape[1] * shape[2];
+        strides = StridesOfTokenScales(shape);
+        elements = shape[0] * strides[0];
       }
       Add(name, DType::kFloat32, shape, strides, Reserve(DType::kFloat32, elements));
     }
+  }
+
+  // Scales that lie in the pages of their cache are as far apart as these are.
+  Extents StridesOfTokenScales(const Extents& shape) const {
+    Extents strides = DenseStrides(shape);
+    if (p_.cache_layout == CacheLayout::kPaddedPages) strides[0] += kScalePageGap;
+    if (p_.cache_layout == CacheLayout::kHnd) strides = {strides[0], 1, shape[1]};
+    return strides;
   }
 
   void AddMask(const std::string& name, const MaskShape& mask) {

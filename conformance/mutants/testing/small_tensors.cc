@@ -257,10 +257,15 @@ void SmallTensors::AddExtras() {
   if (p.kv_scale_kind == KvScaleKind::kNone) return;
   const std::vector<std::int64_t> shape = {NumPages(p), p.block_size, p.num_kv_heads};
   for (TensorView* scales : {&tensors_.key_scale, &tensors_.value_scale}) {
-    Add(*scales, DType::kFloat32, shape, DenseStrides(shape));
+    std::vector<std::int64_t> strides = DenseStrides(shape);
+    const auto slots = static_cast<std::size_t>(p.block_size);
+    const auto heads = static_cast<std::size_t>(p.num_kv_heads);
+    if (p.cache_layout == CacheLayout::kPaddedPages) strides[0] += p.num_kv_heads;  // one slot more
+    Add(*scales, DType::kFloat32, shape, strides);
     const std::size_t count = buffers_.back().size() / 4;
+    const auto page = static_cast<std::size_t>(strides[0]);
     for (std::size_t i = 0; i < count; ++i) {
-      const std::size_t slot = i / static_cast<std::size_t>(p.num_kv_heads);
+      const std::size_t slot = i / page * slots + std::min(i % page / heads, slots - 1);
       const bool dead = options_.dead_scale != 0 && !live_[slot];
       Encode(Format::kFloat32, dead ? options_.dead_scale : Random(0.25, 0.75),
              buffers_.back().data() + i * 4);
