@@ -81,8 +81,8 @@ TEST_F(Properties, WhatIsNotClaimedIsSaid) {
 TEST_F(Properties, ListsTheLaws) {
   const Outcome text = Run("attest properties --list");
   EXPECT_EQ(text.code, 0);
-  EXPECT_EQ(std::count(text.out.begin(), text.out.end(), '\n'), 19) << text.out;
-  EXPECT_EQ(Json::parse(Run("attest properties --list --json").out).size(), 19U);
+  EXPECT_EQ(std::count(text.out.begin(), text.out.end(), '\n'), 20) << text.out;
+  EXPECT_EQ(Json::parse(Run("attest properties --list --json").out).size(), 20U);
 }
 
 TEST_F(Properties, BadInputIsOneLine) {
