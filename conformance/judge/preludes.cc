@@ -95,6 +95,16 @@ constexpr NamedChange kChanges[] = {
        std::reverse(p.requests.begin(), p.requests.end());
        return p.requests.size() > 1;
      }},
+    {"a call with more requests",
+     [](Problem& p) {
+       if (p.requests.size() < 2) return false;
+       const std::vector<Request> again = p.requests;
+       const std::vector<bool> causal = p.request_causal;
+       p.requests.insert(p.requests.end(), again.begin(), again.end());
+       p.request_causal.insert(p.request_causal.end(), causal.begin(), causal.end());
+       std::rotate(p.requests.begin(), p.requests.begin() + 1, p.requests.end());
+       return true;
+     }},
     {"a call with one new token for each request", [](Problem& p) { return GiveEachRows(p, 1); }},
     {"a call with nine new tokens for each request", [](Problem& p) { return GiveEachRows(p, 9); }},
     {"a call with a boolean mask",
