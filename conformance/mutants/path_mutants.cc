@@ -126,7 +126,7 @@ std::vector<Mutant> SinkMutants() {
        .bug = "ck-splitkv-sink-twice",
        .hooks = {.softmax = CountSinkOfEmptySplit}},
       {.id = "sink-lost-in-empty-row",
-       .bug_class = "empty-or-fully-masked",
+       .bug_class = "alibi-bias-sink",
        .clause = "SOFT-07",
        .sentence = "a row that sees no key has no sink in its LSE",
        .reference = "ROCm/rocm-libraries#12229",
