@@ -10,7 +10,7 @@
 namespace attest {
 namespace {
 
-constexpr std::array<std::string_view, 53> kCi = {"address-width-from-size",
+constexpr std::array<std::string_view, 54> kCi = {"address-width-from-size",
                                                   "batch-past-grid",
                                                   "block-mean-of-first-block",
                                                   "cascade-sink-missing",
@@ -56,6 +56,7 @@ constexpr std::array<std::string_view, 53> kCi = {"address-width-from-size",
                                                   "sink-lost-with-narrow-cache",
                                                   "sink-twice-behind-empty-split",
                                                   "softcap-overflow",
+                                                  "sum-order-follows-batch",
                                                   "sum-slot-lost",
                                                   "tile-shares-maximum",
                                                   "value-is-key-in-shared-page",

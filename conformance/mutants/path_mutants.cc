@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What one path of a kernel lost and the others kept: a sink, a scale, a mask, the width of a head.
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "conformance/mutants/triggers.h"
 

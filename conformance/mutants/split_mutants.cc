@@ -155,6 +155,15 @@ void ReuseFirstBuffer(const Call& call, const Row& row, const std::vector<Scored
       call, row, scores, value_weight, [](const Scored&, double weight) { return weight; }, answer);
 }
 
+// Where there are many requests, keys are summed from the last one on.
+void SumBackwardsInACrowd(const Call& call, const Row& row, const std::vector<Scored>& scores,
+                          Answer& answer) {
+  if (call.problem.num_requests <= 2) return;
+  const std::vector<Scored> backwards(scores.rbegin(), scores.rend());
+  const auto same = [](const Scored&, double weight) { return weight; };
+  Reweigh(call, row, backwards, same, answer);
+}
+
 std::vector<Mutant> CountMutants() {
   return {
       {.id = "splits-past-head-size-lost",
@@ -332,6 +341,13 @@ std::vector<Mutant> BatchMutants() {
                        rules.split = CeilDiv(row.seq_len, 2 + call.problem.num_requests % 7);
                      },
                  .no_arithmetic = kSameValues}},
+      {.id = "sum-order-follows-batch",
+       .bug_class = "batch-invariance",
+       .clause = "DET-03",
+       .sentence = "in a batch of more than two requests keys are summed from the last one on, in "
+                   "sums so wide that only what cancels shows it",
+       .reference = "kept as a standard mutation; the class is vllm-project/flash-attention#110",
+       .hooks = {.finish = SumBackwardsInACrowd, .no_arithmetic = kSameValues}},
       {.id = "invariant-mode-runs-one-split",
        .bug_class = "batch-invariance",
        .clause = "DET-03",

@@ -603,7 +603,7 @@ std::map<std::string, Row> RowsOf(const Case& value, const CaseInputs& inputs, s
 std::vector<Case> VariantCases() {
   std::vector<Case> cases;
   for (const Recipe recipe : {Recipe::kVCoded, Recipe::kKCoded, Recipe::kGeneric, Recipe::kPeaked,
-                              Recipe::kPositive, Recipe::kStepped}) {
+                              Recipe::kPositive, Recipe::kStepped, Recipe::kCancelling}) {
     cases.push_back(FeatureCase(recipe));
     cases.back().problem.requests = {{2, 53}, {9, 29}, {3, 31}};
   }

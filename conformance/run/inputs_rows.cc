@@ -137,6 +137,7 @@ RowUnits UnitsOf(const Case& value, double code_unit) {
       units.value = units.dead_value = 1.0;
       break;
     case Recipe::kGeneric:
+    case Recipe::kCancelling:
       break;
     case Recipe::kPeaked:
       units.query = 2.0 * rest;
@@ -173,6 +174,7 @@ double KeySize(const Case& value, const RowUnits& units) {
     case Recipe::kGeneric:
     case Recipe::kPeaked:
     case Recipe::kStepped:
+    case Recipe::kCancelling:
       return 1.0;
     case Recipe::kPositive:
       return kSharedComponent;
@@ -284,6 +286,14 @@ double RowSource::ScoreShape(std::size_t request, std::int64_t key, int head) co
   }
 }
 
+// Of a text of L keys, key L / 2 + k stands for key k once more; an odd last one stands for itself.
+RowSource::Repeat RowSource::RepeatOf(std::size_t request, std::int64_t key) const {
+  if (case_.recipe != Recipe::kCancelling) return {key, 1};
+  const std::int64_t half = texts_.LengthOf(request, texts_.ContentOf(request, key)) / 2;
+  if (key < half) return {key, 1};
+  return key < 2 * half ? Repeat{key - half, -1} : Repeat{key, 0};
+}
+
 void RowSource::Key(std::size_t request, std::int64_t key, int head, bool cache, std::byte* out) {
   const auto columns = static_cast<std::size_t>(problem_.head_dim_qk);
   const LevelTable& table = TablesFor(cache, ScaleOf(request, key, head)).key;
@@ -307,10 +317,12 @@ void RowSource::Key(std::size_t request, std::int64_t key, int head, bool cache,
     case Recipe::kGeneric:
     case Recipe::kPeaked:
     case Recipe::kPositive:
+    case Recipe::kCancelling:
       break;
   }
-  Normals(Chain(Chain(Chain(key_stream_, texts_.ContentOf(request, key)),
-                      static_cast<std::uint64_t>(key)),
+  const std::int64_t source = RepeatOf(request, key).key;
+  Normals(Chain(Chain(Chain(key_stream_, texts_.ContentOf(request, source)),
+                      static_cast<std::uint64_t>(source)),
                 static_cast<std::uint64_t>(head)),
           columns);
   if (case_.recipe == Recipe::kPeaked) {
@@ -363,9 +375,10 @@ void RowSource::Value(std::size_t request, std::int64_t key, int head, bool cach
     return;
   }
   key = texts_.SourceKey(request, key);
-  const std::uint64_t stream = Chain(
-      Chain(Chain(value_stream_, texts_.ContentOf(request, key)), static_cast<std::uint64_t>(key)),
-      static_cast<std::uint64_t>(head));
+  const Repeat repeat = RepeatOf(request, key);
+  const std::uint64_t stream = Chain(Chain(Chain(value_stream_, texts_.ContentOf(request, key)),
+                                           static_cast<std::uint64_t>(repeat.key)),
+                                     static_cast<std::uint64_t>(head));
   switch (case_.recipe) {
     case Recipe::kVCoded:
       Code(request, key, head);
@@ -377,6 +390,14 @@ void RowSource::Value(std::size_t request, std::int64_t key, int head, bool cach
     case Recipe::kGeneric:
     case Recipe::kPeaked:
       Normals(stream, columns);
+      break;
+    case Recipe::kCancelling:
+      Normals(stream, columns);
+      for (std::size_t d = 1; d < columns; ++d) {
+        levels_[d] = static_cast<std::int16_t>(levels_[d] * repeat.sign);
+      }
+      // Were all columns to cancel, an output of zeros would pass.
+      levels_[0] = static_cast<std::int16_t>(std::abs(levels_[0]));
       break;
     case Recipe::kPositive:
       levels_.resize(columns);
@@ -506,6 +527,7 @@ void RowSource::DeadKey(std::uint64_t place, int head, bool cache, std::byte* ou
       levels_.assign(columns, -64);
       break;
     case Recipe::kGeneric:
+    case Recipe::kCancelling:
       Loud(key, columns);
       break;
     case Recipe::kPeaked:

@@ -20,6 +20,8 @@
 //   stepped   column 0 of a key is +1 where floor(log2(distance + 1)) to the text's last key is
 //             even, else -1, and its score +-0.5; the others are 0. Values: that sign times 0.5,
 //             0.75 .. 1.5 for each (kv head, column). Dead: score 32.
+//   cancelling  as generic, but of a text of L keys the key L / 2 + k has the key of k and minus
+//             its value; the last of an odd number has value 0. Column 0 of a value is positive.
 //
 // With a shared latent the value is the beginning of the key; v-coded keys then carry the code, and
 // the queries are 0. In an 8-bit cache these numbers are divided by the scale and rounded to the
@@ -125,6 +127,12 @@ class RowSource {
   void DeadCode();
   int GroupOf(std::size_t request, std::int64_t key, int head) const;
   double Step(std::size_t request, std::int64_t key) const;
+  // The key whose numbers a key holds, and the sign of its value: +1, -1, or 0.
+  struct Repeat {
+    std::int64_t key = 0;
+    int sign = 1;
+  };
+  Repeat RepeatOf(std::size_t request, std::int64_t key) const;
   double ScoreShape(std::size_t request, std::int64_t key, int head) const;
   void Loud(std::uint64_t key, std::size_t count);
   bool Special(std::uint64_t key, DType dtype, std::size_t count, std::byte* out) const;

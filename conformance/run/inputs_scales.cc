@@ -30,6 +30,7 @@ Exponents ExponentsOf(const Case& value) {
     case Recipe::kKCoded:
       return {{-1, -2, -3}, {-1, -2, -3, -4}};
     case Recipe::kGeneric:
+    case Recipe::kCancelling:
     case Recipe::kPeaked:  // rows reach +-3.5
       return {{-5, -4, -3}, {-5, -4, -3}};
     case Recipe::kPositive:  // keys reach 16, which is their size

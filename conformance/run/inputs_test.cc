@@ -89,7 +89,7 @@ std::vector<double> CacheRow(const Case& value, const CaseInputs& inputs, const 
 std::vector<Case> Variety() {
   std::vector<Case> cases;
   for (const Recipe recipe : {Recipe::kVCoded, Recipe::kKCoded, Recipe::kGeneric, Recipe::kPeaked,
-                              Recipe::kPositive, Recipe::kStepped}) {
+                              Recipe::kPositive, Recipe::kStepped, Recipe::kCancelling}) {
     for (const Poison poison : {Poison::kLoud, Poison::kNan, Poison::kInf}) {
       cases.push_back(SmallCase(recipe, poison));
     }
@@ -598,6 +598,27 @@ TEST(Inputs, SteppedScoresChangeOctaveByOctaveFromTheLastKey) {
         Score(value, inputs, 0, 4, CacheRow(value, inputs, "key_cache", 0, key, 1));
     EXPECT_NEAR(score, up ? 0.5 : -0.5, 1e-3) << key;
   }
+}
+
+// A row that sees the whole text sums every value twice, with both signs, under equal weights.
+TEST(Inputs, CancellingKeysComeTwiceWithOppositeValues) {
+  Case value = SmallCase(Recipe::kCancelling);
+  value.problem.window_left = value.problem.window_right = 0;
+  const CaseInputs inputs = Build(value);
+  const auto row = [&](const char* cache, std::int64_t key) {
+    return CacheRow(value, inputs, cache, 0, key, 1);
+  };
+  for (std::int64_t key = 0; key < 26; ++key) {
+    EXPECT_EQ(row("key_cache", key), row("key_cache", 26 + key)) << key;
+    std::vector<double> opposite = row("value_cache", 26 + key);
+    for (double& number : opposite) number = -number;
+    opposite[0] = -opposite[0];
+    EXPECT_GT(opposite[0], 0.0) << key;
+    EXPECT_EQ(row("value_cache", key), opposite) << key;
+    EXPECT_NE(row("key_cache", key), row("key_cache", (key + 1) % 26)) << key;
+  }
+  const std::vector<double> odd = row("value_cache", 52);
+  EXPECT_EQ(std::count(odd.begin() + 1, odd.end(), 0.0), std::ssize(odd) - 1);
 }
 
 TEST(Inputs, SinksAreDistinctAndGentleForExactProbes) {

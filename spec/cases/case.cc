@@ -227,8 +227,8 @@ std::string_view Name(CaseKind value) {
   return kNames.at(static_cast<std::size_t>(value));
 }
 std::string_view Name(Recipe value) {
-  constexpr std::array<std::string_view, 6> kNames = {"v-coded", "k-coded",  "generic",
-                                                      "peaked",  "positive", "stepped"};
+  constexpr std::array<std::string_view, 7> kNames = {"v-coded",  "k-coded", "generic",   "peaked",
+                                                      "positive", "stepped", "cancelling"};
   return kNames.at(static_cast<std::size_t>(value));
 }
 std::string_view Name(Poison value) {

@@ -68,6 +68,8 @@ enum class Recipe : std::uint8_t {
               // and score storage that are too narrow
   kStepped,   // scores and values change sign together, octave by octave from the last key: partial
               // states of any split have unlike weights and unlike outputs
+  kCancelling,  // normal, and the second half of a text repeats the keys of the first under values
+                // of the opposite sign: a row that sees all of it is the rounding of its sums
 };
 
 // What lies in memory that must not matter: unused slots, table entries, gaps, padding rows.
@@ -157,7 +159,7 @@ std::string_view Name(CaseKind value);  // "forward" "refusal" "invalid" "determ
                                         // "chunk-invariance" "after-others" "graph"
                                         // "copy-to-persistent" "serving-loop"
 std::string_view Name(Recipe value);    // "v-coded" "k-coded" "generic" "peaked" "positive"
-                                        // "stepped"
+                                        // "stepped" "cancelling"
 std::string_view Name(Poison value);    // "loud" "nan" "inf"
 std::optional<Tier> ParseTier(std::string_view name);
 

@@ -55,6 +55,7 @@ double LargestQuery(const Case& point) {
     case Recipe::kKCoded:
       return 6.5 / (16.0 * scale);
     case Recipe::kGeneric:
+    case Recipe::kCancelling:
       return 3.5 / (scale * std::sqrt(static_cast<double>(point.problem.head_dim_qk)));
     case Recipe::kPeaked:
       return 20.0 / scale;

@@ -210,7 +210,7 @@ Status ReadTopic(JsonObject& object, const SharedAxes& shared, TopicFile& file) 
 Result<Recipe> ParseRecipe(std::string_view word, const std::string& path) {
   return ParseWord(word, path,
                    std::array{Recipe::kVCoded, Recipe::kKCoded, Recipe::kGeneric, Recipe::kPeaked,
-                              Recipe::kPositive, Recipe::kStepped});
+                              Recipe::kPositive, Recipe::kStepped, Recipe::kCancelling});
 }
 
 Result<Poison> ParsePoison(std::string_view word, const std::string& path) {
