@@ -49,13 +49,22 @@ std::vector<const Mutant*> Agreeing(const std::vector<Match>& matches) {
   return agreeing;
 }
 
-// Mistakes that break a clause of `value`, or all others. Each takes a process of its own, so those
-// that are not likely are left until none of the likely ones fits.
-std::vector<const Mutant*> Shelf(const Case& value, bool cited, std::string_view without) {
+// Right as a first call, wrong after others.
+bool ShownByHistory(const Observation& failing) {
+  return failing.value.kind == CaseKind::kAfterOthers &&
+         failing.record.reason.rfind("after ", 0) == 0;
+}
+
+// Mistakes that break a clause of the case, or all others. Each takes a process of its own, so
+// those that are not likely are left until none of the likely ones fits, and those that cannot be
+// it are not asked at all.
+std::vector<const Mutant*> Shelf(const Observation& failing, bool cited, std::string_view without) {
+  const bool history = ShownByHistory(failing);
   std::vector<const Mutant*> chosen;
   for (const Mutant& mutant : Mutants()) {
     if (mutant.clause.empty() || mutant.id == without) continue;
-    if (ClaimsToKill(value, mutant) == cited) chosen.push_back(&mutant);
+    if (history && !mutant.hooks.remembers) continue;
+    if (ClaimsToKill(failing.value, mutant) == cited) chosen.push_back(&mutant);
   }
   return chosen;
 }
@@ -108,7 +117,7 @@ Diagnosis Diagnose(Session& session, const Observation& failing, const std::vect
     for (const bool cited : {true, false}) {
       if (!candidates.empty()) break;
       candidates = TestByRecords(session, failing, cases, options,
-                                 Shelf(failing.value, cited, options.without), &diagnosis);
+                                 Shelf(failing, cited, options.without), &diagnosis);
     }
   }
   for (const Mutant* mutant : candidates) {

@@ -245,7 +245,7 @@ class ByRecords {
 
   Record RunOne(Session& session, const Case& value) const {
     RunOptions options = options_.run;
-    options.statistics = false;
+    options.statistics = options.power = false;
     return RunCase(session, value, options);
   }
 

@@ -29,10 +29,8 @@ class SameFailure {
 
   bool operator()(const Case& value) const {
     if (!ExpectationOf(session_.claims(), value).expected) return false;
-    if (!by_numbers_) {
-      const Record record = RunCase(session_, value, options_);
-      return record.verdict == record_.verdict && SameRule(record.rule, record_.rule);
-    }
+    // Its power is asked only of a case that would be kept: most are not.
+    if (!by_numbers_) return Ends(value, false) && Ends(value, true);
     std::optional<Question> question = Ask(value, options_);
     if (!question || !Answer(session_, value, *question)) return false;
     const Numbers& numbers = question->numbers;
@@ -41,6 +39,13 @@ class SameFailure {
   }
 
  private:
+  bool Ends(const Case& value, bool power) const {
+    RunOptions options = options_;
+    options.power = power;
+    const Record record = RunCase(session_, value, options);
+    return record.verdict == record_.verdict && SameRule(record.rule, record_.rule);
+  }
+
   Session& session_;
   const Record& record_;
   const Diagnosis& diagnosis_;

@@ -17,27 +17,6 @@ std::byte* PlaceIn(CallImage& image, std::string_view name) {
   return tensor == nullptr ? nullptr : image.bytes.data() + tensor->offset;
 }
 
-}  // namespace
-
-Result<CallImage> ExpectWriteKvImage(const Problem& problem, const CallImage& before) {
-  CallImage after = before;
-  const WriteKvTensors tensors = {.key = before.View("key"),
-                                  .value = before.View("value"),
-                                  .key_cache = before.View("key_cache"),
-                                  .value_cache = before.View("value_cache"),
-                                  .slot_mapping = before.View("slot_mapping"),
-                                  .key_scale = before.View("key_scale"),
-                                  .value_scale = before.View("value_scale")};
-  const WriteKvImage places = {.key_cache = PlaceIn(after, "key_cache"),
-                               .value_cache = PlaceIn(after, "value_cache"),
-                               .key_scale = PlaceIn(after, "key_scale"),
-                               .value_scale = PlaceIn(after, "value_scale")};
-  if (Status status = ExpectWriteKv(problem, tensors, places); !status.ok()) return status;
-  return after;
-}
-
-namespace {
-
 struct WrongBytes {
   std::uint64_t first = 0;
   std::int64_t count = 0;
@@ -67,6 +46,23 @@ std::string DescribeWrong(const CallImage& before, const CallImage& wanted, cons
 }
 
 }  // namespace
+
+Result<CallImage> ExpectWriteKvImage(const Problem& problem, const CallImage& before) {
+  CallImage after = before;
+  const WriteKvTensors tensors = {.key = before.View("key"),
+                                  .value = before.View("value"),
+                                  .key_cache = before.View("key_cache"),
+                                  .value_cache = before.View("value_cache"),
+                                  .slot_mapping = before.View("slot_mapping"),
+                                  .key_scale = before.View("key_scale"),
+                                  .value_scale = before.View("value_scale")};
+  const WriteKvImage places = {.key_cache = PlaceIn(after, "key_cache"),
+                               .value_cache = PlaceIn(after, "value_cache"),
+                               .key_scale = PlaceIn(after, "key_scale"),
+                               .value_scale = PlaceIn(after, "value_scale")};
+  if (Status status = ExpectWriteKv(problem, tensors, places); !status.ok()) return status;
+  return after;
+}
 
 std::string WrongWriteKv(const CallImage& before, const CallImage& wanted, const CallImage& got) {
   if (got.bytes.size() != wanted.bytes.size()) return "the image came back with another size";

@@ -32,6 +32,7 @@ std::string WhyMistrusted(const Case& value, const CaseInputs& inputs,
   if (!expected->out_bound.allFinite() || !expected->lse_bound.allFinite()) {
     return "the bound of this case is not finite";
   }
+  if (!options.power) return {};
   record.exposes = ExposedMutants(value, inputs, *expected, {});
   const bool zeros_fail = ZerosWouldFail(value, inputs, *expected);
   if (zeros_fail && !record.exposes.empty()) return {};

@@ -169,14 +169,16 @@ Record RunServingLoopCase(Session& session, const Case& value, const RunOptions&
                           Record record) {
   Result<Arena> arena = Arena::Build(value, options.seed);
   if (!arena.ok()) return With(std::move(record), Verdict::kMistrusted, arena.status().message());
-  const Result<Expected> expected =
-      PowerExpectation(value, arena->maximum(), PowerRows(value.problem));
-  if (!expected.ok()) {
-    return With(std::move(record), Verdict::kMistrusted, expected.status().message());
-  }
-  record.exposes = ExposedMutants(value, arena->maximum(), *expected, {});
-  if (record.exposes.empty()) {
-    return With(std::move(record), Verdict::kMistrusted, "no mutant would fail this case");
+  if (options.power) {
+    const Result<Expected> expected =
+        PowerExpectation(value, arena->maximum(), PowerRows(value.problem));
+    if (!expected.ok()) {
+      return With(std::move(record), Verdict::kMistrusted, expected.status().message());
+    }
+    record.exposes = ExposedMutants(value, arena->maximum(), *expected, {});
+    if (record.exposes.empty()) {
+      return With(std::move(record), Verdict::kMistrusted, "no mutant would fail this case");
+    }
   }
   return Loop(session, value, options, std::move(*arena), std::move(record)).Run();
 }

@@ -150,8 +150,9 @@ Finding Forward(Instance& instance, const attest_problem_t& given,
   if (instance.mutant->hooks.refuses_after_yes && problem.num_actual_tokens % 2 == 1) {
     return {ATTEST_REFUSED, "num_actual_tokens: odd numbers are not offered after all"};
   }
-  const Memory& memory = instance.memories.Before(problem);
-  const Call call{problem, args, instance.mutant->hooks, memory};
+  const Memory nothing;
+  const Memory& memory = hooks.remembers ? instance.memories.Before(problem) : nothing;
+  const Call call{problem, args, hooks, memory};
   const Format type = FormatOfAbi(problem.output_dtype);
   ScalarForward(call, [&](Output output, std::int64_t offset, double value) {
     if (output == Output::kOut) {
@@ -160,7 +161,7 @@ Finding Forward(Instance& instance, const attest_problem_t& given,
       Encode(Format::kFloat32, value, AtOffset(args.lse, offset));
     }
   });
-  instance.memories.After(problem, args);
+  if (hooks.remembers) instance.memories.After(problem, args);
   if (hooks.changes_lengths && problem.num_requests > 0) {
     *reinterpret_cast<std::int32_t*>(AtOffset(args.seq_lens, 0)) += 1;
   }

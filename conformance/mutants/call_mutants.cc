@@ -67,7 +67,8 @@ std::vector<Mutant> OrderMutants() {
       {.id = "unordered-accumulation",
        .bug_class = "batch-invariance",
        .clause = "DET-01",
-       .hooks = {.softmax =
+       .hooks = {.remembers = true,
+                 .softmax =
                      [](const Call& call, const Row&, const Terms&, SoftmaxRules& rules) {
                        rules.split = call.memory.calls % 2 == 0 ? kSplit : 3;
                      },

@@ -296,7 +296,7 @@ std::vector<Mutant> ShapedMutants() {
       {.id = "mask-stale",
        .bug_class = "graph-stale-metadata",
        .clause = "MASK-25",
-       .hooks = {.visible = VisibleByAnEarlierMask}},
+       .hooks = {.remembers = true, .visible = VisibleByAnEarlierMask}},
   };
 }
 

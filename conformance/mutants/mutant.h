@@ -209,6 +209,10 @@ enum class CopyFault : std::uint8_t {
 
 // Each is null in the faithful attention. "edits" changes what the faithful one made.
 struct Hooks {
+  // Call::memory holds what earlier calls left behind; else it is that of a first call. Nothing
+  // else outlives a call.
+  bool remembers = false;
+
   // The row: position, length, KV head, table row, query row.
   void (*row)(const Call&, Row& edits) = nullptr;
   void (*terms)(const Call&, const Row&, Terms& edits) = nullptr;

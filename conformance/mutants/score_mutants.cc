@@ -32,7 +32,8 @@ std::vector<Mutant> ScaleMutants() {
        .bug_class = "graph-stale-metadata",
        .clause = "SCORE-01",
        .bug = "fi-cudnn-cache-key-without-scale",
-       .hooks = {.parts =
+       .hooks = {.remembers = true,
+                 .parts =
                      [](const Call& call, const Row&, std::int64_t, ScoreParts& parts) {
                        parts.scale = call.memory.first_scale.value_or(
                            1.0 / std::sqrt(call.problem.head_dim_qk));

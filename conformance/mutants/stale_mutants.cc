@@ -134,7 +134,8 @@ std::vector<Mutant> PlansOfEarlierCalls() {
        .sentence = "a cached plan keeps the cap of the first call of its shape",
        .reference = "ggml-org/llama.cpp#19383",
        .bug = "ggml-cudagraph-op-params-ignored",
-       .hooks = {.parts =
+       .hooks = {.remembers = true,
+                 .parts =
                      [](const Call& call, const Row&, std::int64_t, ScoreParts& parts) {
                        if (First(call) != nullptr) parts.softcap = First(call)->problem.softcap;
                      }}},
@@ -146,14 +147,15 @@ std::vector<Mutant> PlansOfEarlierCalls() {
            "bits",
        .reference = "ggml-org/llama.cpp#19186",
        .bug = "ggml-cudagraph-type-ignored",
-       .hooks = {.format = TypeOfFirstCall}},
+       .hooks = {.remembers = true, .format = TypeOfFirstCall}},
       {.id = "causality-of-first-call",
        .bug_class = "graph-stale-metadata",
        .clause = "MASK-01",
        .sentence = "a cached kernel keeps the causality of the first call of its shape",
        .reference = "ml-explore/mlx#2053",
        .bug = "mlx-pipeline-cache-key-no-causal",
-       .hooks = {.terms =
+       .hooks = {.remembers = true,
+                 .terms =
                      [](const Call& call, const Row&, Terms& terms) {
                        if (First(call) == nullptr || !IsDecoder(call) || terms.tree) return;
                        terms.causal = First(call)->problem.causality == ATTEST_CAUSAL;
@@ -164,7 +166,7 @@ std::vector<Mutant> PlansOfEarlierCalls() {
        .sentence = "the block table of the first call of a shape is kept",
        .reference = "flashinfer-ai/flashinfer#2185",
        .bug = "fi-graph-kv-indices-not-copied",
-       .hooks = {.place = ByFirstTable}},
+       .hooks = {.remembers = true, .place = ByFirstTable}},
       {.id = "persistent-table-restrided",
        .bug_class = "graph-stale-metadata",
        .clause = "KV-04",
@@ -173,14 +175,14 @@ std::vector<Mutant> PlansOfEarlierCalls() {
            "call, which is read with that call's",
        .reference = "vllm-project/vllm#40842",
        .bug = "seed-copy-to-persistent-as-strided",
-       .hooks = {.place = ByRestridedTable}},
+       .hooks = {.remembers = true, .place = ByRestridedTable}},
       {.id = "lengths-of-first-call",
        .bug_class = "graph-stale-metadata",
        .clause = "MASK-02",
        .sentence = "lengths of the first call of a shape are kept",
        .reference = "vllm-project/vllm#38311",
        .bug = "vllm-eagle-draft-metadata-not-rebuilt",
-       .hooks = {.row = LengthOfFirstCall}},
+       .hooks = {.remembers = true, .row = LengthOfFirstCall}},
       {.id = "bound-of-first-call",
        .bug_class = "spec-decode-chunked",
        .clause = "KV-06",
@@ -188,7 +190,8 @@ std::vector<Mutant> PlansOfEarlierCalls() {
            "max_seq_len of the first call of a shape is kept, and keys past it are left out",
        .reference = "vllm-project/vllm#32312",
        .bug = "vllm-eagle-stale-max-seq-len",
-       .hooks = {.terms =
+       .hooks = {.remembers = true,
+                 .terms =
                      [](const Call& call, const Row&, Terms& terms) {
                        if (First(call) == nullptr || !call.paged()) return;
                        terms.last = std::min(terms.last, First(call)->problem.max_seq_len);
@@ -199,7 +202,7 @@ std::vector<Mutant> PlansOfEarlierCalls() {
        .sentence = "layers of one shape share the schedule of the first, its window included",
        .reference = "vllm-project/vllm#17574",
        .bug = "vllm-aot-schedule-single-window",
-       .hooks = {.terms = WindowOfFirstCall}},
+       .hooks = {.remembers = true, .terms = WindowOfFirstCall}},
       {.id = "window-kernel-of-first-call",
        .bug_class = "graph-stale-metadata",
        .clause = "MASK-10",
@@ -207,7 +210,7 @@ std::vector<Mutant> PlansOfEarlierCalls() {
                    "computed without a window",
        .reference = "vllm-project/vllm#40961",
        .bug = "vllm-ubatch-max-seqlen-capture",
-       .hooks = {.terms = WindowKernelOfFirstCall}},
+       .hooks = {.remembers = true, .terms = WindowKernelOfFirstCall}},
       {.id = "mask-of-earlier-plan",
        .bug_class = "bidirectional-doc-mask",
        .clause = "MASK-25",
@@ -215,7 +218,7 @@ std::vector<Mutant> PlansOfEarlierCalls() {
            "a call without a custom mask is computed with the boolean one of an earlier call",
        .reference = "flashinfer-ai/flashinfer#1028",
        .bug = "fi-custom-mask-buffer-not-reset",
-       .hooks = {.visible = VisibleByMaskOfPlan}},
+       .hooks = {.remembers = true, .visible = VisibleByMaskOfPlan}},
       {.id = "mask-buffer-without-draft-columns",
        .bug_class = "graph-stale-metadata",
        .clause = "MASK-25",
@@ -237,7 +240,8 @@ std::vector<Mutant> WorkspaceMutants() {
                    "shape, and nothing is written",
        .reference = "Dao-AILab/flash-attention@1a58058a",
        .bug = "fa-semaphore-not-reset-on-metadata-reuse",
-       .hooks = {.writes =
+       .hooks = {.remembers = true,
+                 .writes =
                      [](const Call& call, const Row& row) {
                        const EarlierCall* const first = First(call);
                        return first == nullptr || At(first->seq_lens, row.request) != row.seq_len ||
@@ -251,7 +255,8 @@ std::vector<Mutant> WorkspaceMutants() {
            "a change is not written",
        .reference = "vllm-project/vllm#25520",
        .bug = "vllm-shared-workspace-two-kernels",
-       .hooks = {.writes =
+       .hooks = {.remembers = true,
+                 .writes =
                      [](const Call& call, const Row& row) {
                        const EarlierCall* const last = Last(call);
                        return last == nullptr || row.request > 0 ||
@@ -264,7 +269,8 @@ std::vector<Mutant> WorkspaceMutants() {
                    "split of 64 keys is merged",
        .reference = "flashinfer-ai/flashinfer#1584",
        .bug = "fi-trtllmgen-semaphores-move",
-       .hooks = {.terms =
+       .hooks = {.remembers = true,
+                 .terms =
                      [](const Call& call, const Row&, Terms& terms) {
                        const EarlierCall* const last = Last(call);
                        if (last == nullptr) return;
@@ -279,7 +285,7 @@ std::vector<Mutant> WorkspaceMutants() {
            "requests",
        .reference = "vllm-project/vllm#23737",
        .bug = "vllm-fi-pinned-indptr-race",
-       .hooks = {.row = QueryStartOfLastCall}},
+       .hooks = {.remembers = true, .row = QueryStartOfLastCall}},
       {.id = "scale-lost-past-1024",
        .bug_class = "race-workspace-uninit",
        .clause = "SCORE-01",

@@ -25,6 +25,11 @@ struct RunOptions {
   // Forward cases of the generic recipe that the bound passes are also read by their statistics
   // (conformance/judge/statistics.h); an accusation costs up to three more calls.
   bool statistics = true;
+  // Ask first what the case can expose, and mistrust one that exposes nothing. Its answer depends
+  // on the case alone, and takes longer than the calls: experiments with one case on many backends
+  // leave it out. Read by the kinds that compute attention in many rows: forward calls, graphs and
+  // the serving loop; the others ask in any case.
+  bool power = true;
 };
 
 // Is this case expected of this backend? Its problem lies inside the claims, a cascade's prefix
