@@ -14,6 +14,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr double kByeSeconds = 2.0;
+constexpr double kHelloDeadlines = 15;  // an import of vLLM alone takes minutes on a busy machine
 
 // A list of texts that may be absent.
 std::vector<std::string> StringsOr(JsonObject& object, std::string_view key,
@@ -59,7 +60,8 @@ Status Implementation::Hello() {
   Result<std::unique_ptr<LineChild>> child = LineChild::Start(command_);
   if (!child.ok()) return child.status();
   child_ = std::move(*child);
-  const Result<Json> answer = Exchange({{"op", "hello"}, {"version", kDrafterProtocol}});
+  const Result<Json> answer =
+      Exchange({{"op", "hello"}, {"version", kDrafterProtocol}}, kHelloDeadlines * deadline_s_);
   std::string why = answer.status().message();
   if (answer.ok()) {
     Result<Introduction> read = ReadIntroduction(*answer);
@@ -75,11 +77,11 @@ Status Implementation::Hello() {
       fmt::format("--impl: {}{}{}", why, tail.empty() ? "" : "; its stderr ends: ", tail));
 }
 
-Result<Json> Implementation::Exchange(Json request) {
+Result<Json> Implementation::Exchange(Json request, double deadline_s) {
   Json line = {{"id", next_id_++}};
   line.update(request);
   const std::string doing = line["op"];
-  const LineReply reply = child_->Exchange(line.dump(), deadline_s_);
+  const LineReply reply = child_->Exchange(line.dump(), deadline_s);
   if (reply.end != LineEnd::kAnswered) {
     return BadInput(fmt::format("{}: {}", doing, reply.message));
   }
@@ -98,7 +100,7 @@ Outcome Implementation::Put(const Json& question) {
     ++restarts_;
     if (const Status status = Hello(); !status.ok()) return {.message = status.message()};
   }
-  Result<Json> answer = Exchange(question);
+  Result<Json> answer = Exchange(question, deadline_s_);
   const auto fault = [this](std::string message) {
     child_.reset();
     return Outcome{.message = std::move(message)};

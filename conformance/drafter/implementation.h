@@ -61,7 +61,7 @@ class Implementation {
 
   Status Hello();
   // The object that answers `request`, under a fresh id.
-  Result<nlohmann::ordered_json> Exchange(nlohmann::ordered_json request);
+  Result<nlohmann::ordered_json> Exchange(nlohmann::ordered_json request, double deadline_s);
 
   std::string command_;
   double deadline_s_;

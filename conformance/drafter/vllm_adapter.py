@@ -8,6 +8,7 @@ It asks vLLM's own code for the causality of each drafter layer and for the name
 GPU, or code that the installed version does not have, are answered with "not_supported" and the reason. Without vLLM
 the adapter introduces itself as not available.
 """
+import inspect
 import json
 import sys
 
@@ -22,13 +23,15 @@ def introduce():
         from vllm.model_executor.models import qwen3_dflash
     except Exception as error:  # an installation can be broken in many ways
         return {"not_available": f"{type(error).__name__}: {error}"}
-    if find_causality(qwen3_dflash) is None:
+    causality = find_causality(qwen3_dflash)
+    if causality is None:
         return {"not_available": f"vllm {vllm.__version__} has no per-layer causality of DFlash drafters"}
     return {
         "version": 1,
         "name": f"vllm {vllm.__version__}",
         "answers": ["resolve"],
-        "eras": ["E5"],
+        # The top-level is_causal, which E5 reads, came with v0.28.0.
+        "eras": ["E5" if "is_causal" in inspect.getsource(causality) else "E4"],
         "runners": ["R1", "R2"],
         "fields": FIELDS,
     }
@@ -48,10 +51,11 @@ def resolve(question):
         return {"not_supported": "only method dflash is asked"}
     if "speculators_model_type" in question["draft"]:
         return {"not_supported": "the speculators format needs a checkpoint directory"}
-    config = PretrainedConfig(**question["draft"])
     layers = range(question["draft"].get("num_hidden_layers", 1))
     causality = find_causality(qwen3_dflash)
     try:
+        # transformers 5 itself refuses values of the wrong type, before vLLM sees them.
+        config = PretrainedConfig(**question["draft"])
         causal = [bool(causality(config, layer)) for layer in layers]
     except Exception as error:
         return {"not_supported": f"{type(error).__name__}: {error}"}

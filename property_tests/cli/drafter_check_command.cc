@@ -141,7 +141,8 @@ Subcommand DrafterCheckCommand() {
             app.add_option("--questions", flags->questions, "random ones of each kind")
                 ->capture_default_str();
             app.add_option("--seed", flags->seed, "of the questions")->capture_default_str();
-            app.add_option("--deadline", flags->deadline_s, "seconds for one answer")
+            app.add_option("--deadline", flags->deadline_s,
+                           "seconds for one answer; 15 times that for hello")
                 ->capture_default_str();
             app.add_flag("--json", flags->json, "print JSON");
             return [flags] { return RunDrafterCheck(*flags); };

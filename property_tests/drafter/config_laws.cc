@@ -33,15 +33,6 @@ bool OwnBackendCounts(const LawSubject& subject, const ConfigSample& sample,
          (method != nullptr && sample.options.era >= method->r2_honours_since);
 }
 
-// Is the target's mm-prefix flag kept from the drafter? Runner R2 hands it on.
-bool TakesMmPrefixAway(const LawSubject& subject, const ConfigSample& sample,
-                       const Resolution& base) {
-  const MethodRow* method = subject.tables.FindMethod(base.drafter.method);
-  return base.runner == Runner::kR1 && method != nullptr &&
-         method->r1_clears_mm_prefix_since.has_value() &&
-         sample.options.era >= *method->r1_clears_mm_prefix_since;
-}
-
 const Selection* FirstDraft(const Resolution& base) {
   return base.draft_selections.empty() ? nullptr : &base.draft_selections.front();
 }
@@ -375,7 +366,8 @@ std::string TargetFlagsStayTheTargets(const LawSubject& subject, const ConfigSam
                                       const Resolution& base) {
   if (sample.options.era < Era::kE5 || OnCpu(sample)) return {};
   ConfigSample other = sample;
-  if (TakesMmPrefixAway(subject, sample, base)) {
+  const MethodRow* method = subject.tables.FindMethod(base.drafter.method);
+  if (method != nullptr && method->ClearsMmPrefix(base.runner, sample.options.era)) {
     other.target.model.is_mm_prefix_lm = !other.target.model.is_mm_prefix_lm;
   }
   other.target.model.use_mla = !other.target.model.use_mla;

@@ -131,12 +131,6 @@ void DeriveDraftBackend(Derivation& d) {
   }
 }
 
-bool ClearsMmPrefix(const Derivation& d) {
-  return d.out.runner == Runner::kR1 && d.method != nullptr &&
-         d.method->r1_clears_mm_prefix_since.has_value() &&
-         d.era() >= *d.method->r1_clears_mm_prefix_since;
-}
-
 void DeriveDraftConfig(Derivation& d) {
   const SpeculativeConfig& spec = d.target.speculative;
   EffectiveConfig& config = d.out.drafter.config;
@@ -153,7 +147,8 @@ void DeriveDraftConfig(Derivation& d) {
     d.Warn("moe-backend-dropped", *spec.moe_backend, d.out.target.moe_backend);
   }
   config.moe_backend = own_moe ? *spec.moe_backend : d.out.target.moe_backend;
-  config.is_mm_prefix_lm = d.out.target.is_mm_prefix_lm && !ClearsMmPrefix(d);
+  const bool clears = d.method != nullptr && d.method->ClearsMmPrefix(d.out.runner, d.era());
+  config.is_mm_prefix_lm = d.out.target.is_mm_prefix_lm && !clears;
   d.Decide(Step::kProposer, [&] {
     return fmt::format("KV cache {} ({}), MoE backend {} ({})", config.kv_cache_dtype,
                        spec.kv_cache_dtype.has_value() ? "its own" : "the target's",

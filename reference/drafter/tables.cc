@@ -52,6 +52,11 @@ bool Holds(PriorityEntry::When when, const PriorityQuestion& question) {
 
 }  // namespace
 
+bool MethodRow::ClearsMmPrefix(Runner runner, Era era) const {
+  return runner == Runner::kR1 && r1_clears_mm_prefix_since.has_value() &&
+         era >= *r1_clears_mm_prefix_since;
+}
+
 bool Has(const DeviceBit& bit, const Platform& platform) {
   return bit.everywhere || Within(bit.on, platform);
 }

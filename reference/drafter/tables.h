@@ -108,6 +108,9 @@ struct MethodRow {
   std::string extra_slots;         // "K", "K-1", "1", "0"
   std::string lookahead;           // "K+1", "K"
   Era lookahead_since = Era::kE0;  // the scheduler reserves K before
+
+  // Is the target's mm-prefix flag kept from the drafter? Runner R2 always hands it on.
+  bool ClearsMmPrefix(Runner runner, Era era) const;
 };
 
 // A change, and which parts of a resolution it can move (`touches`, keys of diff.h).
