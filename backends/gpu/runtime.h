@@ -38,9 +38,6 @@ struct DeviceFacts {
   bool matrix_unit = false;  // as in matrix_unit.h
 };
 
-// The name by which this build is chosen: "cuda", "hip" or "host".
-const char* LibraryName();
-
 // A recorded sequence of launches. Move-only; owns the device's object.
 class Graph {
  public:

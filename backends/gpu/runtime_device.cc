@@ -11,7 +11,7 @@ namespace attest::gpu {
 namespace {
 
 using Error = GPU_VENDOR(Error_t);
-#if defined(__HIPCC__) || defined(__HIP_PLATFORM_NVIDIA__)
+#if GPU_HIP
 using Properties = hipDeviceProp_t;
 #else
 using Properties = cudaDeviceProp;
@@ -54,12 +54,19 @@ Answer ReadFacts(int index, DeviceFacts& facts) {
   facts.name = properties.name;
   facts.multiprocessors = properties.multiProcessorCount;
   facts.shared_bytes_per_block = properties.sharedMemPerBlock;
-#if !defined(__HIPCC__)
+#if defined(__HIP_PLATFORM_AMD__)
+  return {};
+#else
   facts.architecture = properties.major * 10 + properties.minor;
   facts.matrix_unit = facts.architecture >= 80;
-  facts.shared_bytes_per_block = properties.sharedMemPerBlockOptin;
-#endif
+  // HIP 5.2 has neither a property for it nor an attribute that it hands on.
+  int shared = 0;
+  const cudaError_t failed =
+      cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, index);
+  if (failed != cudaSuccess) return {ATTEST_INTERNAL, "shared memory of the device"};
+  facts.shared_bytes_per_block = static_cast<std::uint64_t>(shared);
   return {};
+#endif
 }
 
 const void* KernelOf(const Launch& launch) { return reinterpret_cast<const void*>(launch.kernel); }
@@ -68,8 +75,6 @@ const void* KernelOf(const Launch& launch) { return reinterpret_cast<const void*
 constexpr std::size_t kOrdinarySharedBytes = 48 * 1024;
 
 }  // namespace
-
-const char* LibraryName() { return GPU_LIBRARY_NAME; }
 
 struct Graph::Body {
   GPU_VENDOR(GraphExec_t) executable = nullptr;
@@ -155,7 +160,7 @@ Answer Stream::EndRecording(Graph& graph) {
   if (!answer.ok()) return answer;
   graph = Graph();
   graph.body = std::make_unique<Graph::Body>();
-#if defined(__HIPCC__)
+#if GPU_HIP
   const Error error = hipGraphInstantiate(&graph.body->executable, recorded, nullptr, nullptr, 0);
 #else
   const Error error = GPU_VENDOR(GraphInstantiate)(&graph.body->executable, recorded, 0);

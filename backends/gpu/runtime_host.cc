@@ -31,8 +31,6 @@ int ThreadsOf(const DeviceOptions& options) {
 
 }  // namespace
 
-const char* LibraryName() { return "host"; }
-
 struct Graph::Body {
   std::vector<Launch> launches;
 };

@@ -4,14 +4,19 @@
 #ifndef ATTEST_BACKENDS_GPU_VENDOR_H_
 #define ATTEST_BACKENDS_GPU_VENDOR_H_
 
-#if defined(__HIPCC__) || defined(__HIP_PLATFORM_NVIDIA__)
-#include <hip/hip_runtime.h>
+// HIP comes in two: for AMD devices, by hipcc, and for NVIDIA devices, by nvcc.
+#if defined(__HIP_PLATFORM_NVIDIA__)
+#include "backends/gpu/hip_on_cuda.h"
+#define GPU_HIP 1
 #define GPU_VENDOR(name) hip##name
-#define GPU_LIBRARY_NAME "hip"
+#elif defined(__HIPCC__)
+#include <hip/hip_runtime.h>
+#define GPU_HIP 1
+#define GPU_VENDOR(name) hip##name
 #else
 #include <cuda_runtime.h>
+#define GPU_HIP 0
 #define GPU_VENDOR(name) cuda##name
-#define GPU_LIBRARY_NAME "cuda"
 #endif
 
 #endif  // ATTEST_BACKENDS_GPU_VENDOR_H_
