@@ -7,12 +7,14 @@
 # Certifies the GPU families on a machine with a GPU and nothing to install.
 #
 #     ci/device.sh pack BUILD_DIR FOLDER       here: the programs, the libraries they need beside the C library's own, and
-#                                              this script; libattest_cuda.so and libattest_hip.so where they were built
+#                                              this script; libattest_cuda.so, libattest_hip.so and
+#                                              libattest_hip_nvidia.so (HIP through nvcc) where they were built
 #     FOLDER/device.sh run [OPTIONS]           there
 #
-#     --families LIBRARIES   cuda, hip or host, or several: "cuda hip" (default: those in FOLDER but host)
+#     --families LIBRARIES   cuda, hip, hip_nvidia or host, or several: "cuda hip" (default: those in FOLDER but host)
 #     --only NAMES           of the families, "flash flex" (default: all six); options may follow a name: flash,device=1
-#     --steps STEPS          certify, graph, properties, memcheck, racecheck (default: all)
+#     --steps STEPS          certify, graph, properties, memcheck, racecheck, timings (default: all). timings: flash and
+#                            flex beside torch's scaled_dot_product_attention, where python3 there has torch with CUDA
 #     --tier TIER            of certify (default: ci); the sanitizers run smoke
 #     --cases N              samples of each law (default: 1000)
 #     --evidence DIR         default: conformance/evidence/DEVICE; host has no default, for it is no device
@@ -20,12 +22,13 @@
 # A run that must be short takes some steps or families at a time: evidence of other steps in DIR stays. DIR holds
 #     device.txt     device, driver, commit, date
 #     steps.txt      a line each: step, backend, outcome, exit code, seconds
-#     STEP-BACKEND.txt, certificate-BACKEND.json
+#     STEP-BACKEND.txt, certificate-BACKEND.json, timings-BACKEND.json
 # Exits with 1 if a step failed, with 3 if nothing ran because no device is there, with 2 for bad usage.
 set -uo pipefail
 
 all_families="naive flash flex prefix unified aiter_unified"
-all_steps="certify graph properties memcheck racecheck"
+all_steps="certify graph properties memcheck racecheck timings"
+all_libraries="cuda hip hip_nvidia host"
 
 die() {
   echo "device.sh: $2" >&2
@@ -50,7 +53,7 @@ pack() {
     [ -x "$build/bin/$program" ] || die 2 "$build/bin/$program: not built"
     cp "$build/bin/$program" "$folder/bin/"
   done
-  for library in host cuda hip; do
+  for library in $all_libraries; do
     program=$build/bin/libattest_$library.so
     if [ -f "$program" ]; then cp "$program" "$folder/bin/"; else echo "not built: $library"; fi
   done
@@ -59,6 +62,7 @@ pack() {
   foreign_libraries "$folder"/bin/* | grep -vE '/(libcuda|libamdhip64|libhsa)[^/]*$' |
     while read -r library; do cp -L "$library" "$folder/bin/"; done
   cp "$0" "$folder/device.sh"
+  cp "$here/conformance/bench/torch_sdpa.py" "$folder/"
   { git -C "$here" rev-parse HEAD; git -C "$here" status --short | sed 's/^/changed: /'; } >"$folder/commit.txt" 2>/dev/null
   echo "packed $(du -sh "$folder" | cut -f1) in $folder"
 }
@@ -69,7 +73,7 @@ contains() { case " $1 " in *" $2 "*) return 0 ;; *) return 1 ;; esac; }
 
 # Asked of the vendor's own program; a machine without it may have a device all the same.
 describe_device() {
-  if contains "$families" cuda && command -v nvidia-smi >/dev/null; then
+  if { contains "$families" cuda || contains "$families" hip_nvidia; } && command -v nvidia-smi >/dev/null; then
     nvidia-smi --query-gpu=name,driver_version --format=csv,noheader | head -n 1
   elif contains "$families" hip && command -v rocm-smi >/dev/null; then
     rocm-smi --showproductname --showdriverversion --csv | tail -n +2 | head -n 1
@@ -120,6 +124,17 @@ sanitize() {
     --backend "$2" --tier smoke --jobs 1 --deadline-floor 600
 }
 
+# Only the families of which a figure was asked; a figure of fibers would say nothing.
+timings() {
+  case $1 in cuda.flash* | cuda.flex* | hip_nvidia.flash* | hip_nvidia.flex*) ;; *) return ;; esac
+  if ! python3 -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' 2>/dev/null; then
+    record timings "$1" not-run - 0
+    return
+  fi
+  step timings "$1" python3 "$folder/torch_sdpa.py" "$bin/attest" --backend "$1" --device cuda --rounds 3 \
+    --out "$evidence/timings-${1//[^a-zA-Z0-9_.-]/_}.json"
+}
+
 run_backend() {
   local name
   for name in $steps; do
@@ -128,6 +143,7 @@ run_backend() {
       graph) step graph "$1" "$bin/attest" certify --backend "$1" --tier "$tier" --profile graph ;;
       properties) step properties "$1" "$bin/attest" properties --backend "$1" --cases "$cases" --seed 1 --out "$room/laws" ;;
       memcheck | racecheck) sanitize "$name" "$1" ;;
+      timings) timings "$1" ;;
     esac
   done
 }
@@ -151,16 +167,16 @@ parse_run() {
   for word in $steps; do contains "$all_steps" "$word" || die 2 "--steps $word: not one of $all_steps"; done
   for word in $only; do contains "$all_families" "${word%%,*}" || die 2 "--only $word: not one of $all_families"; done
   for word in ${families:=$(built_libraries)}; do
-    contains "cuda hip host" "$word" || die 2 "--families $word: not one of cuda hip host"
+    contains "$all_libraries" "$word" || die 2 "--families $word: not one of $all_libraries"
     [ -f "$bin/libattest_$word.so" ] || die 2 "--families $word: libattest_$word.so is not in $bin"
   done
-  [ -n "$families" ] || die 2 "neither libattest_cuda.so nor libattest_hip.so is in $bin"
+  [ -n "$families" ] || die 2 "no libattest_cuda.so, libattest_hip.so or libattest_hip_nvidia.so is in $bin"
   [ -n "$evidence" ] || ! contains "$families" host || die 2 "--families host: needs --evidence"
 }
 
 built_libraries() {
   local library
-  for library in cuda hip; do [ ! -f "$bin/libattest_$library.so" ] || echo "$library"; done
+  for library in cuda hip hip_nvidia; do [ ! -f "$bin/libattest_$library.so" ] || echo "$library"; done
 }
 
 run() {

@@ -87,6 +87,33 @@ TEST(BackendBench, EveryShapeIsTimed) {
 }
 #endif
 
+#ifdef ATTEST_HOST_LIBRARY
+// The fibers' tensors go the way of a device's: allocated and copied by the backend.
+TEST(BackendBench, EveryShapeOfADeviceIsTimed) {
+  const Result<BackendBenchReport> report = BenchBackend({.library = ATTEST_HOST_LIBRARY,
+                                                          .selector = "naive",
+                                                          .repetitions = 1,
+                                                          .min_seconds = 0.01,
+                                                          .quick = true});
+  ASSERT_TRUE(report.ok()) << report.status().message();
+  ASSERT_EQ(report->timings.size(), DeviceCallShapes(true).size());
+  for (const Timing& timing : report->timings) EXPECT_GT(timing.median_s, 0.0) << timing.name;
+  EXPECT_FALSE(report->device.empty());
+  const std::string json = ToJsonText(*report);
+  EXPECT_NE(json.find("\"dtype\": \"bfloat16\""), std::string::npos) << json;
+  EXPECT_NE(json.find("\"kv_heads\": 8"), std::string::npos) << json;
+}
+
+// A causal-only family has no non-causal prefill.
+TEST(BackendBench, AShapeThatIsRefusedIsNamedWithItsReason) {
+  const Result<BackendBenchReport> report = BenchBackend(
+      {.library = ATTEST_HOST_LIBRARY, .selector = "unified", .repetitions = 1, .quick = true});
+  ASSERT_FALSE(report.ok());
+  EXPECT_NE(report.status().message().find("unified"), std::string::npos)
+      << report.status().message();
+}
+#endif
+
 TEST(Figure, IsKeptOnTheRightSideOfItsLimit) {
   EXPECT_TRUE((Figure{"a", 0.8, "", 0.8, true}).kept());
   EXPECT_FALSE((Figure{"a", 0.79, "", 0.8, true}).kept());

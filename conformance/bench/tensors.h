@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Tensors to measure on: one request, standard normal numbers, pages in order.
+// Tensors to measure on: requests of one size, standard normal numbers, pages in order.
 #ifndef ATTEST_CONFORMANCE_BENCH_TENSORS_H_
 #define ATTEST_CONFORMANCE_BENCH_TENSORS_H_
 
@@ -24,8 +24,9 @@ struct BenchTensors {
 Problem BenchProblem(DType dtype, Causality causality, std::int64_t q_len, std::int64_t seq_len,
                      int head_dim);
 
-// `views` points into the result, which therefore moves and is never copied.
-BenchTensors MakeBenchTensors(const Problem& problem);
+// All requests of `problem` are as long as its first. `views` points into the result, which
+// therefore moves and is never copied.
+BenchTensors MakeBenchTensors(const Problem& problem, std::uint64_t seed = 1);
 
 }  // namespace attest
 

@@ -59,7 +59,8 @@ Subcommand BenchCommand() {
               "Examples:\n  attest bench reference\n"
               "  attest bench reference --long-length 0     # without the 1M-token prefill\n"
               "  attest bench reference --out bench.json\n"
-              "  attest bench backend --backend cpu --threads 1\n\n"
+              "  attest bench backend --backend cpu --threads 1\n"
+              "  attest bench backend --backend cuda.flash --repetitions 20\n\n"
               "Exits with 0 whatever the figures are: speed is no test. Build the release preset "
               "first; its flags are printed.",
           .declare = [](CLI::App& app) -> Action {
