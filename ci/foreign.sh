@@ -45,10 +45,8 @@ for kernel in numpy_naive:Naive numpy_flash:Flash ort_attention:Attention ort_at
   ort_gqa:GroupQueryAttention ort_mha:MultiHeadAttention; do
   run "$ort" "$kernel"
 done
-run "$torch" torch_flash_half:FlashHalf
 for dtype in float32 float16 bfloat16; do
-  [ "$dtype" = float16 ] || run "$torch" "torch_sdpa:Flash_$dtype"
-  run "$torch" "torch_sdpa:Math_$dtype"
+  for kernel in Flash Math; do run "$torch" "torch_sdpa:${kernel}_$dtype"; done
   run "$torch" "torch_flex:Direct_$dtype"
   run "$jax" "jax_dot_product:DotProduct_$dtype"
 done

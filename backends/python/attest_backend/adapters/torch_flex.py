@@ -75,6 +75,7 @@ class Flex(PerRequest):
     library = torch
     call: Any = staticmethod(flex_attention)
     how = "eager"
+    offers_lse = True
 
     def open(self, options: Mapping[str, str]) -> None:
         torch.set_num_threads(int(options.get("threads", "1")))
@@ -88,8 +89,8 @@ class Flex(PerRequest):
                 "decoder-causal", "decoder-non-causal", "per-request-causality", "encoder-only",
                 "encoder-decoder", "window-causal", "window-symmetric", "window-asymmetric",
                 "softcap", "alibi", "boolean-mask", "additive-mask", "local-blocks",
-                "local-lookback", "lse", "unequal-head-dims", "kv-strides", "token-strides",
-                "page-aliasing", "deterministic",
+                "local-lookback", "unequal-head-dims", "kv-strides", "token-strides",
+                "page-aliasing", "deterministic", *(["lse"] if self.offers_lse else []),
             ],
             dtypes=[self.dtype],
             head_dims=[(1, 576)],
@@ -108,7 +109,7 @@ class Flex(PerRequest):
             block_mask = create_block_mask(
                 mask_mod, None, problem.num_q_heads, r.q_len, r.seq_len, device="cpu"
             )
-        out, lse = self.call(
+        answer = self.call(
             heads_first(r.query),
             heads_first(r.key),
             heads_first(r.value),
@@ -116,8 +117,11 @@ class Flex(PerRequest):
             block_mask=block_mask,
             scale=problem.scale,
             enable_gqa=problem.group > 1,
-            return_lse=True,
+            return_lse=self.offers_lse,
         )
+        if not self.offers_lse:
+            return answer[0].transpose(0, 1), None
+        out, lse = answer
         return out[0].transpose(0, 1), lse[0].transpose(0, 1)
 
 
@@ -132,9 +136,13 @@ class Direct(Flex):
 
 
 class Compiled(Flex):
-    """Through torch.compile, which needs a C++ compiler. Each shape is compiled anew."""
+    """Through torch.compile, which needs a C++ compiler. Each shape is compiled anew.
+
+    On the CPU it knows no return_lse ("not supported yet", torch 2.15.0).
+    """
 
     how = "compiled"
+    offers_lse = False
     call: Any = staticmethod(torch.compile(flex_attention, dynamic=False))
 
     def overrides(self) -> dict[str, float]:
