@@ -118,6 +118,13 @@ if [ -x build/release/bin/attest ]; then
     if [ ! -e /dev/kfd ]; then
       step "without a device HIP is refused" expect 3 "$bin/attest" certify --backend hip.flash --tier smoke
     fi
+    if command -v clang++-19 >/dev/null; then
+      step "kernels compile for gfx942" cmake --build --preset release --target attest_hip_gfx942
+    fi
+    if command -v nvcc >/dev/null && ! command -v nvidia-smi >/dev/null; then
+      step "build HIP for NVIDIA" cmake --build --preset release --target attest_hip_nvidia
+      step "without a device that is refused too" expect 3 "$bin/attest" certify --backend hip_nvidia.flash --tier smoke
+    fi
   fi
   step "null is not claimed" expect 1 "$bin/attest" certify --backend null --tier ci --out build/null
   step "every mutant is killed by tier ci" "$bin/attest" kill --tier ci --jobs 2 --out build/kill.json
