@@ -109,6 +109,8 @@ if [ -x build/release/bin/attest ]; then
     step "flash keeps its tile in registers" backends/gpu/no_spills.sh \
       build/release/backends/cuda/flash_instances.o.log 'TileWork<attest::gpu::TileConfig<128>'
     show '^TileWork' "flash keeps its tile in registers"
+    step "causal flash pays nothing for the rest" backends/gpu/causal_alone.sh nvcc
+    show '^flash' "causal flash pays nothing for the rest"
     if ! command -v nvidia-smi >/dev/null; then
       step "without a device CUDA is refused" expect 3 "$bin/attest" certify --backend cuda.flash --tier smoke
     fi

@@ -62,8 +62,10 @@ class Stream {
 
   const DeviceFacts& facts() const;
 
-  // 256-byte aligned.
+  // 256-byte aligned. Not while a graph is being recorded.
   Answer Allocate(std::uint64_t bytes, void*& pointer);
+  // How often that was called.
+  std::int64_t allocations() const;
   Answer Release(void* pointer);
   // Complete on return.
   Answer CopyToDevice(void* device, const void* host, std::uint64_t bytes);

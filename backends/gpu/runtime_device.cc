@@ -89,11 +89,13 @@ Graph::~Graph() {
 struct Stream::Body {
   GPU_VENDOR(Stream_t) stream = nullptr;
   DeviceFacts facts;
+  std::int64_t allocations = 0;
 };
 
 Stream::Stream(std::unique_ptr<Body> body) : body_(std::move(body)) {}
 Stream::~Stream() { (void)GPU_VENDOR(StreamDestroy)(body_->stream); }
 const DeviceFacts& Stream::facts() const { return body_->facts; }
+std::int64_t Stream::allocations() const { return body_->allocations; }
 
 Answer Stream::Open(const DeviceOptions& options, std::unique_ptr<Stream>& stream) {
   int count = 0;
@@ -115,6 +117,7 @@ Answer Stream::Open(const DeviceOptions& options, std::unique_ptr<Stream>& strea
 }
 
 Answer Stream::Allocate(std::uint64_t bytes, void*& pointer) {
+  ++body_->allocations;
   // A pointer to nothing would be null, which means absent.
   return Check(GPU_VENDOR(Malloc)(&pointer, bytes == 0 ? 1 : bytes), "allocate");
 }

@@ -53,6 +53,7 @@ struct Stream::Body {
   FiberGrid fibers;
   std::map<void*, std::size_t> rooms;  // bytes behind each pointer that Allocate returned
   std::unique_ptr<std::vector<Launch>> recording;
+  std::int64_t allocations = 0;
 };
 
 Stream::Stream(std::unique_ptr<Body> body) : body_(std::move(body)) {}
@@ -63,6 +64,7 @@ Stream::~Stream() {
   }
 }
 const DeviceFacts& Stream::facts() const { return body_->facts; }
+std::int64_t Stream::allocations() const { return body_->allocations; }
 
 Answer Stream::Open(const DeviceOptions& options, std::unique_ptr<Stream>& stream) {
   if (options.index != 0) {
@@ -73,6 +75,8 @@ Answer Stream::Open(const DeviceOptions& options, std::unique_ptr<Stream>& strea
 }
 
 Answer Stream::Allocate(std::uint64_t bytes, void*& pointer) {
+  ++body_->allocations;
+  if (body_->recording) return {ATTEST_INTERNAL, "allocate: a graph is being recorded"};
   const std::size_t room = (bytes + kAlignment) / kAlignment * kAlignment;
   pointer = std::aligned_alloc(kAlignment, room);
   if (pointer == nullptr) {
