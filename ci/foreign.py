@@ -4,6 +4,7 @@
 
     foreign.py check RUN DEVIATIONS      exit 1 if a failure matches no entry, or an entry no failure
     foreign.py report ATTEST DEVIATIONS RUN...    writes summary.json and tables.md beside DEVIATIONS
+    foreign.py add ATTEST DEVIATIONS RUN...       adds runs to them; one that stands there already is an error
 
 RUN is a directory of `attest certify --out`. DEVIATIONS is a JSON list of what is known: the backend's
 name, globs of case ids, what the library does, the smallest case, and where that is written down.
@@ -23,6 +24,8 @@ LENGTHS = (16, 64, 256, 1024, 4096, 16384, 65536, 1 << 62)
 
 
 def read_run(path: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    if not (Path(path) / "certificate.json").is_file():
+        raise SystemExit(f"{path}: no certificate.json, so no run of attest certify that came to its end")
     certificate = json.loads((Path(path) / "certificate.json").read_text())
     records = [json.loads(line) for line in (Path(path) / "records.jsonl").read_text().splitlines()]
     return certificate, [record for record in records if "verdict" in record]
@@ -152,12 +155,28 @@ def tables(summary: Any, deviations: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def report(attest: str, path: str, runs: list[str]) -> int:
+def sum_of(old: Any, new: Any) -> Any:
+    """Two summaries as one."""
+    known = {(one["backend"], one["version"], one["scope"]) for one in old["libraries"]}
+    for one in new["libraries"]:
+        if (one["backend"], one["version"], one["scope"]) in known:
+            raise SystemExit(f"{one['backend']} ({one['scope']}) stands in summary.json already")
+    counts = {
+        key: dict(collections.Counter(old[key]) + collections.Counter(new[key]))
+        for key in ("rows_by_longest_request", "rows_by_query_dtype")
+    }
+    totals = {key: old["totals"][key] + new["totals"][key] for key in new["totals"]}
+    return {"totals": totals, **counts, "libraries": old["libraries"] + new["libraries"]}
+
+
+def report(attest: str, path: str, runs: list[str], more: bool = False) -> int:
     deviations = json.loads(Path(path).read_text())
     listed = subprocess.run([attest, "list", "cases", "--json"], capture_output=True, check=True).stdout
     cases = {case["id"]: case for case in json.loads(listed)}
     summary = summarise(runs, cases, deviations)
     room = Path(path).parent
+    if more:
+        summary = sum_of(json.loads((room / "summary.json").read_text()), summary)
     (room / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
     (room / "tables.md").write_text(tables(summary, deviations))
     print((room / "tables.md").read_text(), end="")
@@ -167,8 +186,8 @@ def report(attest: str, path: str, runs: list[str]) -> int:
 def main() -> int:
     if len(sys.argv) >= 4 and sys.argv[1] == "check":
         return check(sys.argv[2], json.loads(Path(sys.argv[3]).read_text()))
-    if len(sys.argv) >= 5 and sys.argv[1] == "report":
-        return report(sys.argv[2], sys.argv[3], sys.argv[4:])
+    if len(sys.argv) >= 5 and sys.argv[1] in ("report", "add"):
+        return report(sys.argv[2], sys.argv[3], sys.argv[4:], more=sys.argv[1] == "add")
     print(__doc__, file=sys.stderr)
     return 2
 

@@ -23,6 +23,7 @@ venv() {
 ort=$PWD/build/python/bin/python
 torch=${FOREIGN_TORCH_PYTHON:-$(venv torch torch==2.15.0 numpy==2.4.6)}
 jax=$(venv jax jax==0.10.2 ml_dtypes==0.6.0 numpy==2.4.6)
+mlx=$(venv mlx 'mlx[cpu]==0.32.4' ml_dtypes==0.6.0 numpy==2.4.6)
 
 runs=()
 # run PYTHON ADAPTER [FLAGS]: one certificate; its failures must be explained.
@@ -49,6 +50,7 @@ for dtype in float32 float16 bfloat16; do
   for kernel in Flash Math; do run "$torch" "torch_sdpa:${kernel}_$dtype"; done
   run "$torch" "torch_flex:Direct_$dtype"
   run "$jax" "jax_dot_product:DotProduct_$dtype"
+  run "$mlx" "mlx_sdpa:Sdpa_$dtype"
 done
 # Dynamo traces anew, and each shape is compiled anew: a few cases of each kind.
 run "$torch" torch_flex:Flex_float32 --filter 'softcap/caps/*'

@@ -28,7 +28,9 @@ def describe(error: BaseException) -> str:
         if os.path.dirname(os.path.abspath(frame.filename)) != _OWN
         and not frame.filename.startswith("<frozen")
     ]
-    text = " ".join(traceback.format_exception_only(type(error), error)[-1].split())
+    whole = traceback.TracebackException(type(error), error, None)
+    whole.__notes__ = None  # type: ignore[attr-defined]  # JAX adds one, which would come last
+    text = " ".join(list(whole.format_exception_only())[-1].split())
     return text + (f" [{' < '.join(reversed(frames[-8:]))}]" if frames else "")
 
 

@@ -194,6 +194,16 @@ class WhatForwardReturns(Bridge):
             self.returns("out[np.array([10 ** 9])]"), "IndexError", "mine.py:", "in forward"
         )
 
+    def test_exception_with_a_note(self) -> None:
+        body = """
+            class B(Good):
+                def forward(self, problem, tensors):
+                    error = ValueError("what is wrong")
+                    error.__notes__ = ["a note that comes last"]
+                    raise error
+        """
+        self.expect_error(body, "ValueError: what is wrong")
+
     def test_supports_returns_something(self) -> None:
         body = "class B(Good):\n def supports(self, problem): return False"
         self.expect_error(body, "raise Refuse('reason')")
