@@ -28,8 +28,14 @@ constexpr double kLargestFlatSink = 8.0;
 
 struct CellSum {
   double ratio = 0;
+  bool no_number = false;  // some element
   Element worst;
 };
+
+// As record.h wants it: a number where nothing was allowed is wrong, and a number all the same.
+double RecordedRatio(const CellSum& cell) {
+  return cell.no_number ? kInfinity : std::min(cell.ratio, std::numeric_limits<double>::max());
+}
 
 double Ratio(double got, double expected, double bound) {
   const double error = std::abs(got - expected);
@@ -89,6 +95,7 @@ class Comparison {
  private:
   static void Meet(CellSum& cell, const Element& element) {
     const double ratio = Ratio(element.got, element.expected, element.bound);
+    cell.no_number = cell.no_number || !std::isfinite(element.got);
     if (ratio > cell.ratio || (cell.worst.bound == 0 && cell.ratio == 0)) cell.worst = element;
     cell.ratio = std::max(cell.ratio, ratio);
   }
@@ -97,6 +104,7 @@ class Comparison {
   static void MeetLse(CellSum& cell, const Element& element) {
     if (std::isinf(element.expected)) {
       if (element.got == element.expected) return;
+      cell.no_number = cell.no_number || !std::isfinite(element.got);
       cell.ratio = kInfinity;
       cell.worst = element;
       return;
@@ -209,7 +217,7 @@ void Compare(const Case& value, const CaseInputs& inputs, const CallImage& after
       ++record.wrong_cells_total;
       KeepWorst(worst, cell.ratio, cell.worst);
       if (record.wrong_cells.size() < kCellsKept) {
-        record.wrong_cells.push_back({row.request, row.row, head, cell.ratio});
+        record.wrong_cells.push_back({row.request, row.row, head, RecordedRatio(cell)});
       }
       if (!comparison.flat() || decoded++ >= kRowsDecoded) continue;
       const std::vector<WrongKey> keys = DecodeRow(

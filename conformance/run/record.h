@@ -38,8 +38,8 @@ struct WrongKey {
   bool operator==(const WrongKey&) const = default;
 };
 
-// One wrong (row, head); `ratio` is the worst error/bound in it, infinite for a NaN or a
-// never-written element.
+// One wrong (row, head); `ratio` is the worst error/bound in it: infinite for a NaN or a
+// never-written element, the largest finite number for a number where no error is allowed.
 struct WrongCell {
   int request = 0;
   std::int64_t row = 0;

@@ -4,9 +4,11 @@
 // `attest kill`.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "conformance/run/run_case.h"
 #include "spec/cases/case.h"
@@ -45,6 +47,24 @@ TEST(FaithfulAttention, PassesEverySmokeCase) {
     ++run;
   }
   EXPECT_GT(run, 80);
+}
+
+// A row that sees nothing is 0, with no error allowed: the mean of the values is wrong there, and a
+// number.
+TEST(WrongCells, TellANumberFromNone) {
+  for (const auto& [mutant, is_number] :
+       {std::pair{"empty-row-mean", true}, {"empty-row-nan", false}}) {
+    const std::unique_ptr<Session> session = OpenMutant(mutant);
+    ASSERT_NE(session, nullptr);
+    const Result<Case> value =
+        FindCase(Cases(), "masks/rows-before-keys/type=causal,dtype=float32,inputs=v-coded");
+    ASSERT_TRUE(value.ok());
+    const Record record = RunOne(*session, *value);
+    ASSERT_FALSE(record.wrong_cells.empty()) << mutant;
+    for (const WrongCell& cell : record.wrong_cells) {
+      EXPECT_EQ(std::isfinite(cell.ratio), is_number) << mutant;
+    }
+  }
 }
 
 }  // namespace
