@@ -5,6 +5,8 @@
     foreign.py check RUN DEVIATIONS      exit 1 if a failure matches no entry, or an entry no failure
     foreign.py report ATTEST DEVIATIONS RUN...    writes summary.json and tables.md beside DEVIATIONS
     foreign.py add ATTEST DEVIATIONS RUN...       adds runs to them; one that stands there already is an error
+    foreign.py pictures ATTEST DEVIATIONS LIBRARY=PYTHON...    writes pictures.md: the smallest case of each entry
+                                         replayed; LIBRARY is how the adapter begins: ort, jax, mlx, torch
 
 RUN is a directory of `attest certify --out`. DEVIATIONS is a JSON list of what is known: the backend's
 name, globs of case ids, what the library does, the smallest case, and where that is written down.
@@ -15,6 +17,7 @@ from __future__ import annotations
 import collections
 import fnmatch
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -183,11 +186,34 @@ def report(attest: str, path: str, runs: list[str], more: bool = False) -> int:
     return int(summary["totals"]["unexplained"] > 0)
 
 
+def pictures(attest: str, path: str, pythons: dict[str, str]) -> int:
+    text = [
+        "# What the deviations look like",
+        "Written by `ci/foreign.py pictures`: the smallest case of each entry of `deviations.json`, replayed.",
+    ]
+    for entry in json.loads(Path(path).read_text()):
+        _, command = entry["smallest"].split("attest ", 1)
+        words = shlex.split(command)
+        library = words[-1].removeprefix("python:attest_backend.adapters.").split("_")[0]
+        if library not in pythons:
+            raise SystemExit(f"{entry['id']}: no interpreter given for {library}: {library}=PYTHON")
+        done = subprocess.run([attest, *words, "--python", pythons[library]], capture_output=True, text=True, check=False)
+        if done.returncode != 1:
+            raise SystemExit(f"{entry['id']}: {entry['smallest']}: exit code {done.returncode}, not 1\n{done.stderr}")
+        shown = "\n".join(line[:160] for line in done.stdout.rstrip().splitlines())
+        text += [f"## {entry['id']}", f"{entry['what']} Against {entry['against']}. Source: {entry['source']}.",
+                 f"```\n$ {entry['smallest']}\n{shown}\n```"]  # fmt: skip
+    (Path(path).parent / "pictures.md").write_text("\n\n".join(text) + "\n")
+    return 0
+
+
 def main() -> int:
     if len(sys.argv) >= 4 and sys.argv[1] == "check":
         return check(sys.argv[2], json.loads(Path(sys.argv[3]).read_text()))
     if len(sys.argv) >= 5 and sys.argv[1] in ("report", "add"):
         return report(sys.argv[2], sys.argv[3], sys.argv[4:], more=sys.argv[1] == "add")
+    if len(sys.argv) >= 5 and sys.argv[1] == "pictures" and all("=" in word for word in sys.argv[4:]):
+        return pictures(sys.argv[2], sys.argv[3], dict(word.split("=", 1) for word in sys.argv[4:]))
     print(__doc__, file=sys.stderr)
     return 2
 

@@ -56,4 +56,5 @@ done
 run "$torch" torch_flex:Flex_float32 --filter 'softcap/caps/*'
 run "$torch" torch_flex:Compiled_float32 --filter 'masks/causal-*'
 python3 ci/foreign.py report "$attest" "$evidence/deviations.json" "${runs[@]}"
+python3 ci/foreign.py pictures "$attest" "$evidence/deviations.json" "ort=$ort" "torch=$torch" "jax=$jax" "mlx=$mlx"
 "$ort" conformance/eval/onnx_vectors.py "$attest" --json "$evidence/onnx_vectors.json"
