@@ -49,6 +49,7 @@ void NonCausal(Problem& p, SmallOptions& /*o*/) { p.causality = Causality::kNonC
 void Window(Problem& p, SmallOptions& /*o*/) { p.window_left = 3; }
 void WindowOfOne(Problem& p, SmallOptions& /*o*/) { p.window_left = 1; }
 void LongWindow(Problem& p, SmallOptions& /*o*/) { p.window_left = 64; }
+void EndlessWindow(Problem& p, SmallOptions& /*o*/) { p.window_left = 2147483647; }
 void BlockWindow(Problem& p, SmallOptions& o) {
   NonCausal(p, o);
   p.window_left = p.window_right = 3;
@@ -304,6 +305,7 @@ const Trigger kTriggers[] = {
     {"window-one-means-none", Window, WindowOfOne},
     {"window-clipped-to-query",
      [](Problem& p, SmallOptions&) { p.window_left = 3; p.requests = {{5, 11}, {7, 20}}; }, LongWindow},
+    {"window-end-wraps", LongWindow, EndlessWindow},
     {"encoder-window-left-only", BlockWindow, EncoderWindow},
     {"encoder-window-ignored", Encoder, EncoderWindow},
     {"window-left-only", Window, BlockWindow},

@@ -2,6 +2,7 @@
 //
 // Wrong windows.
 #include <algorithm>
+#include <cstdint>
 
 #include "conformance/mutants/attention.h"
 
@@ -23,6 +24,15 @@ bool VisibleFromAnchor(const Call& call, const Row& row, const Terms& terms, std
   if (!IsBlockWindow(call, terms)) return Visible(call, row, terms, key);
   const std::int64_t first = row.seq_len - row.q_len;
   return key >= first || first - key <= terms.left;
+}
+
+// The last row that sees a key is the sum of two numbers of 32 bits.
+bool VisibleToWrappedEnd(const Call& call, const Row& row, const Terms& terms, std::int64_t key) {
+  if (!Visible(call, row, terms, key)) return false;
+  if (!HasLeft(call)) return true;
+  const auto end = static_cast<std::int32_t>(static_cast<std::uint32_t>(key) +
+                                             static_cast<std::uint32_t>(terms.left));
+  return terms.left_from <= end;
 }
 
 std::vector<Mutant> CausalWindows() {
@@ -75,6 +85,13 @@ std::vector<Mutant> CausalWindows() {
                        if (HasLeft(call)) terms.left = std::min(terms.left, row.q_len - 1);
                        if (HasRight(call)) terms.right = std::min(terms.right, row.q_len - 1);
                      }}},
+      {.id = "window-end-wraps",
+       .bug_class = "int-overflow",
+       .clause = "MASK-15",
+       .sentence = "key and window are summed in 32 bits: one that reaches to 2^31 hides keys",
+       .reference = "jax-ml/jax#23247",
+       .bug = "jax-window-end-int32",
+       .hooks = {.visible = VisibleToWrappedEnd}},
   };
 }
 
