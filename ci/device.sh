@@ -176,7 +176,7 @@ parse_run() {
 
 built_libraries() {
   local library
-  for library in cuda hip hip_nvidia; do [ ! -f "$bin/libattest_$library.so" ] || echo "$library"; done
+  for library in ${all_libraries% host}; do [ ! -f "$bin/libattest_$library.so" ] || echo "$library"; done
 }
 
 run() {

@@ -16,6 +16,7 @@
 
 #include "backends/gpu/dtype.h"
 #include "backends/host/testing/call_tensor.h"
+#include "backends/host/testing/decoder.h"
 #include "spec/abi/attest.h"
 
 namespace attest::gpu {
@@ -41,18 +42,6 @@ class Opened {
 
   attest_backend_t table = {};
 };
-
-attest_problem_t Decoder(int heads, int columns) {
-  attest_problem_t problem = {};
-  problem.struct_size = sizeof(problem);
-  problem.query_dtype = problem.cache_dtype = problem.output_dtype = kFloat32DType;
-  problem.num_q_heads = problem.num_kv_heads = heads;
-  problem.head_dim_qk = problem.head_dim_v = columns;
-  problem.scale = 1.0F;
-  problem.block_size = 4;
-  problem.num_blocks = 3;
-  return problem;
-}
 
 // ---- write_kv of three tokens, five heads of 40 columns, into three pages of four slots
 

@@ -14,6 +14,7 @@
 #include "backends/gpu/family.h"
 #include "backends/gpu/runtime.h"
 #include "backends/host/testing/call_tensor.h"
+#include "backends/host/testing/decoder.h"
 #include "spec/abi/attest.h"
 
 namespace attest::gpu::graph {
@@ -21,7 +22,7 @@ namespace {
 
 constexpr std::int64_t kMostRequests = 3;
 constexpr std::int64_t kWidth = 2;
-constexpr int kBlockSize = 4;
+constexpr int kBlockSize = 4;  // as Decoder has it
 constexpr int kColumns = 16;
 
 // Causal decoders of one new token each, one head; the first `requests` of three.
@@ -31,13 +32,7 @@ struct Decoders {
     std::iota(table.numbers().begin(), table.numbers().end(), 0);
   }
   attest_problem_t Problem(std::int64_t requests, std::int64_t width) const {
-    attest_problem_t problem = {};
-    problem.struct_size = sizeof(problem);
-    problem.query_dtype = problem.cache_dtype = problem.output_dtype = kFloat32DType;
-    problem.num_q_heads = problem.num_kv_heads = 1;
-    problem.head_dim_qk = problem.head_dim_v = kColumns;
-    problem.scale = 1.0F;
-    problem.block_size = kBlockSize;
+    attest_problem_t problem = Decoder(1, kColumns);
     problem.num_blocks = kMostRequests * kWidth;
     problem.num_requests = problem.num_actual_tokens = requests;
     problem.max_query_len = 1;

@@ -11,11 +11,11 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
-from ..claims import Claims, Exclusion
+from ..claims import Claims
 from ..problem import Problem
 from ..requests import Request
 from ..tensors import Tensors
-from .per_request import EMULATED, PerRequest, masks_of, one_dtype_each
+from .per_request import EMULATED, PerRequest, causal_or_mask, masks_of, one_dtype_each
 
 # Half an ulp of one: what a number loses when it is stored.
 _HALF_ULP = {"float16": 2.0**-11, "bfloat16": 2.0**-8}
@@ -44,26 +44,22 @@ def heads_first(array: Any) -> mx.array:
 
 class Sdpa(PerRequest):
     def claims(self) -> Claims:
+        features = [
+            "decoder-causal", "decoder-non-causal", "per-request-causality", "encoder-only",
+            "encoder-decoder", "boolean-mask", "kv-strides", "token-strides", "page-aliasing",
+            "deterministic", "unequal-head-dims", *(_FLOAT32 if self.dtype == "float32" else []),
+        ]  # fmt: skip
         return Claims(
             name=f"mlx-sdpa-{self.dtype}",
             version=f"mlx {mx.__version__}; {EMULATED}",
             vendor="Apple",
             device_name=str(mx.default_device()),
-            features=[
-                "decoder-causal", "decoder-non-causal", "per-request-causality", "encoder-only",
-                "encoder-decoder", "boolean-mask", "kv-strides", "token-strides", "page-aliasing",
-                "deterministic", "unequal-head-dims", *(_FLOAT32 if self.dtype == "float32" else []),
-            ],
+            features=features,
             dtypes=[self.dtype],
             head_dims=[(1, 576)],
             overrides=self.overrides(),
-            exclusions=[
-                Exclusion('mask is "causal" or an array, not both', [kind, mask])
-                for mask in ("boolean-mask", "additive-mask")
-                if mask == "boolean-mask" or self.dtype == "float32"
-                for kind in ("decoder-causal", "per-request-causality")
-            ],
-        )  # fmt: skip
+            exclusions=causal_or_mask('mask is "causal" or an array, not both', features),
+        )
 
     def overrides(self) -> dict[str, float]:
         # Query times scale, scores and normalised weights are arrays of the inputs' type.

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from ..backend import Backend
+from ..claims import Exclusion
 from ..problem import Problem
 from ..requests import Request, requests
 from ..tensors import Tensors
@@ -27,6 +29,16 @@ def one_dtype_each(base: type[Backend]) -> tuple[type[Backend], ...]:
         type(f"{base.__name__}_{dtype}", (base,), {"dtype": dtype, "__module__": base.__module__})
         for dtype in ("float32", "float16", "bfloat16")
     )
+
+
+def causal_or_mask(why: str, features: Iterable[str]) -> list[Exclusion]:
+    """Of a library whose causal flag stands in the place of a custom mask, of those claimed."""
+    return [
+        Exclusion(why, [kind, mask])
+        for mask in ("boolean-mask", "additive-mask")
+        if mask in features
+        for kind in ("decoder-causal", "per-request-causality")
+    ]
 
 
 class PerRequest(Backend):

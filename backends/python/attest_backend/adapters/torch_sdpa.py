@@ -15,11 +15,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
 
-from ..claims import Claims, Exclusion
+from ..claims import Claims
 from ..problem import Problem
 from ..requests import Request
 from ..tensors import Tensors
-from .per_request import EMULATED, PerRequest, masks_of, one_dtype_each
+from .per_request import EMULATED, PerRequest, causal_or_mask, masks_of, one_dtype_each
 
 
 def heads_first(tensor: Any) -> Any:
@@ -38,26 +38,23 @@ class Sdpa(PerRequest):
         torch.set_num_threads(int(options.get("threads", "1")))
 
     def claims(self) -> Claims:
+        features = [
+            "decoder-causal", "decoder-non-causal", "per-request-causality", "encoder-only",
+            "encoder-decoder", "boolean-mask", "additive-mask", "kv-strides", "token-strides",
+            "page-aliasing", "deterministic", *self.more_features,
+        ]  # fmt: skip
         chosen = self.kernel.name.lower().replace("_", "-") if self.kernel else "default"
         return Claims(
             name=f"torch-sdpa-{chosen}-{self.dtype}",
             version=f"torch {torch.__version__}; {EMULATED}",
             vendor="PyTorch",
             device_name=self.device_name,
-            features=[
-                "decoder-causal", "decoder-non-causal", "per-request-causality", "encoder-only",
-                "encoder-decoder", "boolean-mask", "additive-mask", "kv-strides", "token-strides",
-                "page-aliasing", "deterministic", *self.more_features,
-            ],
+            features=features,
             dtypes=[self.dtype],
             head_dims=[(1, 576)],
             overrides=self.overrides(),
-            exclusions=[
-                Exclusion("torch takes a causal bias or an attn_mask, not both", [kind, mask])
-                for mask in ("boolean-mask", "additive-mask")
-                for kind in ("decoder-causal", "per-request-causality")
-            ],
-        )  # fmt: skip
+            exclusions=causal_or_mask("torch takes a causal bias or an attn_mask, not both", features),
+        )
 
     def overrides(self) -> dict[str, float]:
         return {}
